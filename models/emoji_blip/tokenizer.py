@@ -1,0 +1,19 @@
+"""BLIP's tokenizer and picture processor, built from the bert-base-uncased word list."""
+
+from pathlib import Path
+
+from transformers import BertTokenizerFast, BlipImageProcessor, BlipProcessor
+
+# The order of BLIP's own additions to the BERT vocabulary: ids 30522 and 30523.
+START_TOKEN, ENCODER_TOKEN = "[DEC]", "[ENC]"
+
+
+def build_processor(vocabulary: Path, image_size: int) -> BlipProcessor:
+    """Return BLIP's processor over `vocabulary` (one WordPiece a line) for square pictures of `image_size` pixels."""
+    tokenizer = BertTokenizerFast(
+        vocab_file=str(vocabulary), do_lower_case=True, model_input_names=["input_ids", "attention_mask"]
+    )
+    tokenizer.add_special_tokens({"bos_token": START_TOKEN})
+    tokenizer.add_special_tokens({"additional_special_tokens": [ENCODER_TOKEN]})
+    images = BlipImageProcessor(size={"height": image_size, "width": image_size})
+    return BlipProcessor(images, tokenizer)
