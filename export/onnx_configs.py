@@ -1,0 +1,107 @@
+"""What Optimum needs to know of each graph: names, dynamic axes, tolerance, inputs to try it with."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from optimum.exporters.onnx.base import OnnxConfig
+from optimum.utils import NormalizedConfig
+
+Axes = dict[int, str]
+
+DUMMY_BATCH = 2
+DUMMY_SEQUENCE = 3
+DUMMY_PAST = 4
+
+
+class BlipOnnxConfig(OnnxConfig):
+    """What both graphs have in common: per-layer key/value pairs, named like Optimum's own."""
+
+    NORMALIZED_CONFIG_CLASS = NormalizedConfig
+    ATOL_FOR_VALIDATION = 1e-4
+
+    @classmethod
+    def flatten_output_collection_property(cls, name: str, field: Iterable[Any]) -> dict[str, Any]:
+        """[(key, value), ...] -> {"name.0.key": key, "name.0.value": value, ...}"""
+        return {
+            f"{name}.{layer}.{kind}": tensor
+            for layer, pair in enumerate(field)
+            for kind, tensor in zip(("key", "value"), pair, strict=True)
+        }
+
+    def generate_dummy_inputs(self, framework: str = "pt", **shapes: int) -> dict[str, Any]:
+        """Seeded random inputs of the forward pass, as tensors ("pt") or arrays ("np")."""
+        inputs = self.random_inputs(np.random.default_rng(0), shapes)
+        return inputs if framework == "np" else _to_tensors(inputs)
+
+    def random_inputs(self, rng: np.random.Generator, shapes: Mapping[str, int]) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def key_value_axes(self, name: str, axes: Axes) -> dict[str, Axes]:
+        layers = self._config.text_config.num_hidden_layers
+        return self.flatten_output_collection_property(name, [(axes, axes)] * layers)
+
+    def random_key_values(
+        self, rng: np.random.Generator, batch: int, positions: int
+    ) -> list[tuple[Any, Any]]:
+        text = self._config.text_config
+        heads = text.num_attention_heads
+        shape = (batch, heads, positions, text.hidden_size // heads)
+        return [(_normal(rng, shape), _normal(rng, shape)) for _ in range(text.num_hidden_layers)]
+
+
+class PictureEncoderOnnxConfig(BlipOnnxConfig):
+    @property
+    def inputs(self) -> dict[str, Axes]:
+        return {"pixel_values": {0: "batch"}}
+
+    @property
+    def outputs(self) -> dict[str, Axes]:
+        return self.key_value_axes("cross_key_values", {0: "batch"})
+
+    def random_inputs(self, rng: np.random.Generator, shapes: Mapping[str, int]) -> dict[str, Any]:
+        side = self._config.vision_config.image_size
+        return {"pixel_values": _normal(rng, (shapes.get("batch", DUMMY_BATCH), 3, side, side))}
+
+
+class DecoderStepOnnxConfig(BlipOnnxConfig):
+    @property
+    def inputs(self) -> dict[str, Axes]:
+        return {
+            "input_ids": {0: "batch", 1: "sequence"},
+            "position_ids": {0: "batch", 1: "sequence"},
+            **self.key_value_axes("past_key_values", {0: "batch", 2: "past"}),
+            **self.key_value_axes("cross_key_values", {0: "cross_batch"}),
+        }
+
+    @property
+    def outputs(self) -> dict[str, Axes]:
+        return {
+            "logits": {0: "batch"},
+            **self.key_value_axes("present", {0: "batch", 2: "past + sequence"}),
+        }
+
+    def random_inputs(self, rng: np.random.Generator, shapes: Mapping[str, int]) -> dict[str, Any]:
+        batch = shapes.get("batch", DUMMY_BATCH)
+        sequence = shapes.get("sequence", DUMMY_SEQUENCE)
+        past = shapes.get("past", DUMMY_PAST)
+        vision = self._config.vision_config
+        tokens = (vision.image_size // vision.patch_size) ** 2 + 1
+        vocabulary = self._config.text_config.vocab_size
+        return {
+            "input_ids": rng.integers(vocabulary, size=(batch, sequence)),
+            "position_ids": np.tile(np.arange(past, past + sequence), (batch, 1)),
+            "past_key_values": self.random_key_values(rng, batch, past),
+            "cross_key_values": self.random_key_values(
+                rng, shapes.get("cross_batch", batch), tokens
+            ),
+        }
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    return rng.standard_normal(shape, dtype=np.float32)
+
+
+def _to_tensors(inputs: Any) -> Any:
+    return torch.utils._pytree.tree_map(torch.from_numpy, inputs)
