@@ -10,7 +10,7 @@ CaptioningError
 ├── OptionOutOfRange
 └── Cancelled
 
-Each message is one sentence for a person; none names a path inside an upload or an object's address.
+Each message is one sentence for a person, without object addresses or anything of the upload's own.
 """
 
 

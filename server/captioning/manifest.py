@@ -39,7 +39,7 @@ class DecoderShape:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Special token ids, and whether decoding ends in transformers' clean_up_tokenization_spaces."""
+    """Special token ids, and the tokenizer's clean_up_tokenization_spaces."""
 
     start: int
     cls: int
@@ -62,7 +62,7 @@ class GenerationDefaults:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`source` is a hub id or the name of a directory, never a path; `files` maps names to SHA-256."""
+    """`source` is a hub id or a directory's name, never a path; `files` maps names to SHA-256."""
 
     schema_version: int
     name: str
@@ -91,7 +91,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
-        """Raises ModelDirectoryError, with what to do, for text that is no manifest of this schema."""
+        """Raises ModelDirectoryError for text that is no manifest of this schema."""
         try:
             document = json.loads(text)
             _check_schema_version(document)

@@ -19,7 +19,7 @@ RANGES: dict[str, tuple[float, float]] = {
 class GenerationOptions:
     """Named and meant as in transformers' GenerationConfig; the defaults are transformers' own.
 
-    Raises OptionOutOfRange for a value outside RANGES. `max_new_tokens=None` is the model's default.
+    `max_new_tokens=None` is the model's default. Raises OptionOutOfRange outside RANGES.
     """
 
     max_new_tokens: int | None = None

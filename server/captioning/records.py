@@ -1,4 +1,4 @@
-"""JSON to frozen dataclasses, strictly: the JSON has to hold what the dataclass declares, no less, no more."""
+"""JSON to frozen dataclasses, strictly: what the dataclass declares, no less and no more."""
 
 from dataclasses import fields, is_dataclass
 from types import UnionType

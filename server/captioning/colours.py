@@ -1,0 +1,55 @@
+"""Any mode Pillow decodes to -> RGB, as a person sees the picture."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+#: Modes deeper than eight bits, and the values that can be white in them. The formats don't say
+#: which it is: the first that no pixel exceeds.
+WHITES: dict[str, tuple[float, ...]] = {
+    "I;16": (65535,),
+    "I;16B": (65535,),
+    "I;16L": (65535,),
+    "I;16N": (65535,),
+    "I": (255, 65535),
+    "F": (1, 255, 65535),
+}
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The picture in mode RGB: depth scaled to eight bits, transparency over white.
+
+    Raises ValueError for a mode that Pillow can't convert to RGB.
+    """
+    if image.mode in WHITES:
+        image = _to_eight_bits(image)
+    if image.has_transparency_data:
+        image = _over_white(image)
+    return image.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    translucent = image.convert("RGBA")
+    canvas = Image.new("RGB", translucent.size, "white")
+    canvas.paste(translucent, mask=translucent)
+    return canvas
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Pillow's own conversion clips everything above 255 to white."""
+    values = np.asarray(image)
+    grey = Image.fromarray(_scale(values.astype(np.float32), WHITES[image.mode]))
+    transparent = image.info.get("transparency")
+    if transparent is not None:
+        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+    return grey
+
+
+def _scale(values: NDArray[np.float32], whites: tuple[float, ...]) -> NDArray[np.uint8]:
+    """To 0..255: from zero to the first fitting white, else as viewers do from least to most."""
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    if low >= 0 and high <= whites[-1]:
+        low, high = 0.0, next(white for white in whites if high <= white)
+    scaled = (np.clip(values, low, high) - low) * (255 / ((high - low) or 1))
+    return np.nan_to_num(np.rint(scaled)).astype(np.uint8)

@@ -1,0 +1,43 @@
+"""Token by token to a caption, as transformers' `generate` goes."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from server.captioning.beams import beam_search
+from server.captioning.errors import Cancelled
+from server.captioning.scores import log_softmax
+from server.captioning.sequences import Feed, Hypothesis, Search, SearchSettings, Step
+
+
+def start(prompt_ids: tuple[int, ...], settings: SearchSettings) -> Search:
+    """The search that `settings` ask for, from a prompt shorter than `settings.max_length`."""
+    if settings.num_beams == 1:
+        return greedy_search(prompt_ids, settings)
+    return beam_search(prompt_ids, settings)
+
+
+def run(search: Search, step: Step, cancelled: Callable[[], bool]) -> Hypothesis:
+    """Drive a search on its own. Raises Cancelled before the first step that nobody waits for."""
+    try:
+        feed = next(search)
+        while not cancelled():
+            feed = search.send(step(feed))
+    except StopIteration as stop:
+        found: Hypothesis = stop.value
+        return found
+    raise Cancelled("Nobody waits for this caption any more.")
+
+
+def greedy_search(prompt_ids: tuple[int, ...], settings: SearchSettings) -> Search:
+    """GenerationMixin._sample of transformers 4.57.6 with do_sample=False."""
+    found = Hypothesis.of_prompt(prompt_ids)
+    feed = Feed.of_prompt(prompt_ids)
+    while True:
+        logits = yield feed
+        scores = settings.process(logits, np.array([found.token_ids]))
+        token = int(scores[0].argmax())
+        found = found.extended(token, float(log_softmax(logits)[0, token]), scores[0, token])
+        if found.ends(settings):
+            return found
+        feed = Feed(np.array([[token]]), np.zeros(1, np.intp))
