@@ -1,0 +1,82 @@
+"""Redis or Valkey as a store of bytes, with every fault turned into one of two errors, in time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
+
+#: More connections than requests in flight help nobody: one operation takes well under 1 ms.
+MAX_CONNECTIONS = 32
+
+#: A first connection may need name resolution, TLS and a password exchange.
+PROBE_TIMEOUT = 1.0
+
+
+class StoreError(Exception):
+    """The store did not do what it was asked."""
+
+
+class StoreRefused(StoreError):
+    """The store answered, with an error: out of memory, read-only, wrong type of value."""
+
+
+class StoreUnreachable(StoreError):
+    """The store is absent, silent, too slow, wants a password, or talks nonsense."""
+
+
+class RedisStore:
+    """One operation is one attempt of at most `timeout` seconds, waiting for a connection included.
+
+    Raises StoreRefused or StoreUnreachable, and nothing else.
+    """
+
+    def __init__(self, url: str, timeout: float) -> None:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=timeout,
+            socket_timeout=PROBE_TIMEOUT,
+            socket_connect_timeout=PROBE_TIMEOUT,
+            # redis-py's own default retries ten times, which takes seconds.
+            retry=Retry(NoBackoff(), 0),
+            # RESP2 and no driver info: a new connection is then usable without a round trip.
+            protocol=2,
+            driver_info=None,
+        )
+        self._client = Redis.from_pool(pool)
+        self._timeout = timeout
+
+    async def get(self, key: str) -> bytes | None:
+        async with _translated(self._timeout):
+            value = await self._client.get(key)
+        # A store that lies may answer with any type.
+        return value if isinstance(value, bytes) else None
+
+    async def set(self, key: str, value: bytes, ttl_ms: int) -> None:
+        async with _translated(self._timeout):
+            await self._client.set(key, value, px=ttl_ms)
+
+    async def probe(self) -> None:
+        """Do what a look-up does, with time to build a connection."""
+        async with _translated(PROBE_TIMEOUT):
+            await self._client.get("cap:probe")
+
+    async def aclose(self) -> None:
+        async with _translated(PROBE_TIMEOUT):
+            await self._client.aclose()
+
+
+@asynccontextmanager
+async def _translated(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except ResponseError as exc:
+        raise StoreRefused(str(exc)) from exc
+    # Not only RedisError: nonsense on the wire gives ValueError, RecursionError and others.
+    except Exception as exc:
+        raise StoreUnreachable(str(exc) or type(exc).__name__) from exc

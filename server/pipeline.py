@@ -1,0 +1,106 @@
+"""A request's way to its caption: look-up, one flight per key, queue, model, cache."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Literal, Protocol
+
+from starlette.types import Receive
+
+from server.cache.captions import CaptionCache
+from server.cache.flight import Flights
+from server.cache.key import cache_key
+from server.cache.values import CachedCaption
+from server.captioning.captioner import Caption
+from server.captioning.manifest import Manifest
+from server.captioning.options import GenerationOptions
+from server.disconnect import while_connected
+from server.scheduling import Worker
+from server.uploads import Upload
+
+CacheStatus = Literal["HIT", "MISS", "COALESCED", "BYPASS"]
+
+
+class Captioner(Protocol):
+    """What the server needs of a loaded model; server.captioning has the real one."""
+
+    @property
+    def manifest(self) -> Manifest: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def threads(self) -> int: ...
+
+    def caption(
+        self,
+        image: bytes,
+        prompt: str | None,
+        options: GenerationOptions,
+        cancelled: Callable[[], bool],
+    ) -> Caption: ...
+
+    def warm_up(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A caption, where it came from, and the seconds that each phase of getting it took."""
+
+    caption: CachedCaption
+    cache: CacheStatus
+    phases: Mapping[str, float] = field(default_factory=dict)
+
+
+class Pipeline:
+    """Answers uploads. The captioner is only touched on the worker's thread."""
+
+    def __init__(self, captioner: Captioner, worker: Worker, cache: CaptionCache) -> None:
+        self._captioner = captioner
+        self._worker = worker
+        self._cache = cache
+        self._flights: Flights[Outcome] = Flights()
+
+    async def caption(self, upload: Upload, *, refresh: bool, receive: Receive) -> Outcome:
+        """Caption an upload from the cache, from work in progress, or anew.
+
+        `refresh` skips the look-up and overwrites the entry. `receive` tells when the client has
+        left: then its part in the work ends with ClientDisconnect. Raises Overloaded, and what
+        Captioner.caption raises.
+        """
+        key = cache_key(self._captioner.digest, upload.image_digest, upload.prompt, upload.options)
+        began = perf_counter()
+        found = None if refresh else await self._cache.get(key)
+        looked_up = {"cache": perf_counter() - began}
+        if found:
+            return Outcome(found, "HIT", looked_up)
+        # Nobody who wants a fresh caption shares a flight that may still look into the cache.
+        flight = f"{key} refresh" if refresh else key
+        shared = self._flights.share(flight, lambda: self._infer(key, upload, refresh))
+        outcome, joined = await while_connected(receive, shared)
+        status = "COALESCED" if joined and outcome.cache == "MISS" else outcome.cache
+        return Outcome(outcome.caption, status, {**looked_up, **outcome.phases})
+
+    async def _infer(self, key: str, upload: Upload, refresh: bool) -> Outcome:
+        # An earlier flight may have landed between this one's look-up and its start.
+        if not refresh and (found := await self._cache.get(key)):
+            return Outcome(found, "HIT")
+        submitted = perf_counter()
+
+        def infer(cancelled: Callable[[], bool]) -> tuple[float, Caption]:
+            waited = perf_counter() - submitted
+            return waited, self._captioner.caption(
+                upload.image, upload.prompt, upload.options, cancelled
+            )
+
+        waited, made = await self._worker.run(infer)
+        caption = CachedCaption(made.text, made.token_ids, made.confidence, made.finish_reason)
+        await self._cache.put(key, caption)
+        phases = {
+            "queue": waited,
+            "preprocess": made.timings.preprocess,
+            "encode": made.timings.encode,
+            "decode": made.timings.decode,
+        }
+        return Outcome(caption, "BYPASS" if refresh else "MISS", phases)

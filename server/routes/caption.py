@@ -1,0 +1,31 @@
+"""POST /caption: a picture in a form, its caption in JSON."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from server.state import State
+from server.uploads import read_upload
+
+
+async def caption(request: Request[State]) -> JSONResponse:
+    state = request.state
+    trace = state["trace"]
+    with state["admission"].admit():
+        with trace.phase("read"):
+            upload = await read_upload(request.headers, request.receive, state["form_limits"])
+        refresh = "no-cache" in request.headers.get("cache-control", "").lower()
+        outcome = await state["pipeline"].caption(upload, refresh=refresh, receive=request.receive)
+    trace.cache = outcome.cache
+    trace.phases.update(outcome.phases)
+    return JSONResponse(
+        {
+            "caption": outcome.caption.text,
+            "cached": outcome.cache == "HIT",
+            "model": state["model_name"],
+            "confidence": outcome.caption.confidence,
+        }
+    )
+
+
+routes = [Route("/caption", caption, methods=["POST"])]
