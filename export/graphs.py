@@ -1,10 +1,11 @@
-"""The two graphs BLIP is split into: an encoder that runs once per picture, a decoder step per token.
+"""The two graphs of BLIP: an encoder that runs once per picture, a decoder step per token.
 
 The cross-attention keys and values depend on the picture alone, so they leave the encoder once
 instead of being projected again from every vision token at every generated token.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -27,12 +28,12 @@ class PictureEncoder(nn.Module):
 
     def __init__(self, model: BlipForConditionalGeneration) -> None:
         super().__init__()
-        attentions = [layer.crossattention.self for layer in model.text_decoder.bert.encoder.layer]
         self.config = model.config
         self.heads = model.config.text_config.num_attention_heads
         self.vision_model = model.vision_model
-        self.key_projections = nn.ModuleList(attention.key for attention in attentions)
-        self.value_projections = nn.ModuleList(attention.value for attention in attentions)
+        attentions = [layer.crossattention.self for layer in decoder_layers(model)]
+        self.keys = nn.ModuleList(attention.key for attention in attentions)
+        self.values = nn.ModuleList(attention.value for attention in attentions)
 
     def forward(self, pixel_values: Tensor) -> dict[str, list[KeyValue]]:
         """
@@ -43,22 +44,26 @@ class PictureEncoder(nn.Module):
             cross_key_values: per decoder layer, key and value f32 [batch, heads, tokens, head_dim]
         """
         image_embeds = self.vision_model(pixel_values).last_hidden_state
-        cross_key_values = [
-            (split_heads(key(image_embeds), self.heads), split_heads(value(image_embeds), self.heads))
-            for key, value in zip(self.key_projections, self.value_projections, strict=True)
-        ]
-        return {"cross_key_values": cross_key_values}
+        return {
+            "cross_key_values": [
+                (
+                    split_heads(key(image_embeds), self.heads),
+                    split_heads(value(image_embeds), self.heads),
+                )
+                for key, value in zip(self.keys, self.values, strict=True)
+            ]
+        }
 
 
 class DecoderStep(nn.Module):
-    """The text decoder over new tokens, given what the earlier tokens and the picture left behind."""
+    """The text decoder over new tokens, given what earlier tokens and the picture left behind."""
 
     def __init__(self, model: BlipForConditionalGeneration) -> None:
         super().__init__()
         self.config = model.config
         self.heads = model.config.text_config.num_attention_heads
         self.embeddings = model.text_decoder.bert.embeddings
-        self.layers = model.text_decoder.bert.encoder.layer
+        self.layers = nn.ModuleList(decoder_layers(model))
         self.head = model.text_decoder.cls
 
     def forward(
@@ -73,7 +78,8 @@ class DecoderStep(nn.Module):
             input_ids: i64 [batch, sequence]
             position_ids: i64 [batch, sequence]; an input because a Range that feeds the position
                 embedding's Gather is rewritten by ONNX Runtime to a Slice that fails at run time
-            past_key_values: per layer, key and value f32 [batch, heads, past, head_dim]; past may be 0
+            past_key_values: per layer, key and value f32 [batch, heads, past, head_dim];
+                past may be 0
             cross_key_values: per layer, key and value f32 [cross_batch, heads, tokens, head_dim];
                 cross_batch is batch, or 1 for all rows to look at the same picture
 
@@ -85,10 +91,12 @@ class DecoderStep(nn.Module):
         mask = causal_mask(past=past_key_values[0][0].shape[2], sequence=input_ids.shape[1])
         present = []
         for layer, past, cross in zip(self.layers, past_key_values, cross_key_values, strict=True):
-            hidden_states, key_value = self._run_layer(layer, hidden_states, mask, past, cross)
+            hidden_states, key_value = self._run_layer(
+                cast(BlipTextLayer, layer), hidden_states, mask, past, cross
+            )
             present.append(key_value)
-        # A matrix, not a [batch, 1, hidden] tensor: the linear layers become Gemm, which reads the
-        # word embedding transposed, so that the tied weight lies in the file once.
+        # A matrix, not a [batch, 1, hidden] tensor: so the last linear layer becomes a Gemm, which
+        # reads the word embedding transposed, and the tied weight lies in the file once.
         return {"logits": self.head(hidden_states[:, -1]), "present": present}
 
     def _run_layer(
@@ -104,7 +112,12 @@ class DecoderStep(nn.Module):
         value = torch.cat([past[1], split_heads(own.value(hidden_states), self.heads)], dim=2)
         hidden_states = attend(layer.attention, hidden_states, (key, value), mask)
         hidden_states = attend(layer.crossattention, hidden_states, cross)
-        return layer.feed_forward_chunk(hidden_states), (key, value)
+        feed_forward = cast(nn.Module, layer.feed_forward_chunk)
+        return feed_forward(hidden_states), (key, value)
+
+
+def decoder_layers(model: BlipForConditionalGeneration) -> list[BlipTextLayer]:
+    return cast(list[BlipTextLayer], list(model.text_decoder.bert.encoder.layer))
 
 
 def attend(
@@ -130,14 +143,15 @@ def attend(
         scores = scores + mask
     context = (scores.softmax(dim=-1) @ value).transpose(1, 2)
     context = context.reshape(context.shape[0], context.shape[1], -1)
-    return attention.output(context, hidden_states)
+    output: Tensor = attention.output(context, hidden_states)
+    return output
 
 
 def scaled_query(attention: BlipTextSelfAttention, hidden_states: Tensor) -> Tensor:
     """Query over sqrt(head_dim), by weights that the exporter folds into constants.
 
-    Scaling the scores instead would cost a fifth of a decoder step: ONNX Runtime fuses it into the
-    matrix product, which then leaves the kernel made for a single row.
+    Scaling the scores instead makes a decoder step about a fifth slower: ONNX Runtime fuses the
+    scale into the matrix product, which then leaves the kernel made for a single row.
     """
     scale = attention.attention_head_size**-0.5
     return linear(hidden_states, attention.query.weight * scale, attention.query.bias * scale)
@@ -150,7 +164,7 @@ def split_heads(states: Tensor, heads: int) -> Tensor:
 
 
 def causal_mask(past: int, sequence: int) -> Tensor:
-    """f32 [sequence, past + sequence]: zero for a position up to a row's own, else MASKED_SCORE."""
+    """f32 [sequence, past + sequence]: zero up to a row's own position, MASKED_SCORE after it."""
     positions = torch.arange(past + sequence)
     unseen = positions[None, :] > positions[past:, None]
     return unseen.float() * MASKED_SCORE

@@ -1,25 +1,23 @@
-"""What Optimum needs to know of each graph: names, dynamic axes, tolerance, inputs to try it with."""
+"""What Optimum has to know of each graph: names, dynamic axes, tolerance, inputs to try it with."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from optimum.exporters.onnx.base import OnnxConfig
-from optimum.utils import NormalizedConfig
+from optimum.exporters.onnx.base import OnnxConfig  # type: ignore[import-untyped]
+from optimum.utils import NormalizedConfig  # type: ignore[import-untyped]
+from torch.utils._pytree import tree_map
 
 Axes = dict[int, str]
 
-DUMMY_BATCH = 2
-DUMMY_SEQUENCE = 3
-DUMMY_PAST = 4
 
-
-class BlipOnnxConfig(OnnxConfig):
-    """What both graphs have in common: per-layer key/value pairs, named like Optimum's own."""
+class BlipOnnxConfig(OnnxConfig):  # type: ignore[misc]
+    """What both graphs have in common: a key and a value per decoder layer."""
 
     NORMALIZED_CONFIG_CLASS = NormalizedConfig
-    ATOL_FOR_VALIDATION = 1e-4
+    # The largest difference seen at base geometry is 1e-5; a defect shows at 1e-2 and more.
+    ATOL_FOR_VALIDATION = 1e-3
 
     @classmethod
     def flatten_output_collection_property(cls, name: str, field: Iterable[Any]) -> dict[str, Any]:
@@ -33,9 +31,10 @@ class BlipOnnxConfig(OnnxConfig):
     def generate_dummy_inputs(self, framework: str = "pt", **shapes: int) -> dict[str, Any]:
         """Seeded random inputs of the forward pass, as tensors ("pt") or arrays ("np")."""
         inputs = self.random_inputs(np.random.default_rng(0), shapes)
-        return inputs if framework == "np" else _to_tensors(inputs)
+        return inputs if framework == "np" else tree_map(torch.from_numpy, inputs)
 
     def random_inputs(self, rng: np.random.Generator, shapes: Mapping[str, int]) -> dict[str, Any]:
+        """The forward pass's arguments as arrays; `shapes` may set the size of dynamic axes."""
         raise NotImplementedError
 
     def key_value_axes(self, name: str, axes: Axes) -> dict[str, Axes]:
@@ -44,11 +43,14 @@ class BlipOnnxConfig(OnnxConfig):
 
     def random_key_values(
         self, rng: np.random.Generator, batch: int, positions: int
-    ) -> list[tuple[Any, Any]]:
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
         text = self._config.text_config
         heads = text.num_attention_heads
         shape = (batch, heads, positions, text.hidden_size // heads)
-        return [(_normal(rng, shape), _normal(rng, shape)) for _ in range(text.num_hidden_layers)]
+        return [
+            (random_floats(rng, shape), random_floats(rng, shape))
+            for _ in range(text.num_hidden_layers)
+        ]
 
 
 class PictureEncoderOnnxConfig(BlipOnnxConfig):
@@ -62,7 +64,7 @@ class PictureEncoderOnnxConfig(BlipOnnxConfig):
 
     def random_inputs(self, rng: np.random.Generator, shapes: Mapping[str, int]) -> dict[str, Any]:
         side = self._config.vision_config.image_size
-        return {"pixel_values": _normal(rng, (shapes.get("batch", DUMMY_BATCH), 3, side, side))}
+        return {"pixel_values": random_floats(rng, (shapes.get("batch", 2), 3, side, side))}
 
 
 class DecoderStepOnnxConfig(BlipOnnxConfig):
@@ -83,9 +85,11 @@ class DecoderStepOnnxConfig(BlipOnnxConfig):
         }
 
     def random_inputs(self, rng: np.random.Generator, shapes: Mapping[str, int]) -> dict[str, Any]:
-        batch = shapes.get("batch", DUMMY_BATCH)
-        sequence = shapes.get("sequence", DUMMY_SEQUENCE)
-        past = shapes.get("past", DUMMY_PAST)
+        # Sizes that differ, and none of them 1, for a tracer that would take 1 for a constant.
+        batch = shapes.get("batch", 2)
+        sequence = shapes.get("sequence", 3)
+        past = shapes.get("past", 4)
+        cross_batch = shapes.get("cross_batch", batch)
         vision = self._config.vision_config
         tokens = (vision.image_size // vision.patch_size) ** 2 + 1
         vocabulary = self._config.text_config.vocab_size
@@ -93,15 +97,9 @@ class DecoderStepOnnxConfig(BlipOnnxConfig):
             "input_ids": rng.integers(vocabulary, size=(batch, sequence)),
             "position_ids": np.tile(np.arange(past, past + sequence), (batch, 1)),
             "past_key_values": self.random_key_values(rng, batch, past),
-            "cross_key_values": self.random_key_values(
-                rng, shapes.get("cross_batch", batch), tokens
-            ),
+            "cross_key_values": self.random_key_values(rng, cross_batch, tokens),
         }
 
 
-def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+def random_floats(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.standard_normal(shape, dtype=np.float32)
-
-
-def _to_tensors(inputs: Any) -> Any:
-    return torch.utils._pytree.tree_map(torch.from_numpy, inputs)

@@ -1,0 +1,92 @@
+"""What the checkpoint says of itself, in the manifest's words."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from export.checkpoint import Checkpoint
+from server.captioning.manifest import (
+    SCHEMA_VERSION,
+    DecoderShape,
+    GenerationDefaults,
+    ImageSettings,
+    Manifest,
+    Tokens,
+)
+from server.captioning.model_directory import FILES, TOKENIZER, sha256_of
+
+TOOLS = ("onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch", "transformers")
+
+
+def write_tokenizer(checkpoint: Checkpoint, directory: Path) -> None:
+    """The processor's tokenizer as one file, made from the word list if that is all there is."""
+    checkpoint.tokenizer.backend_tokenizer.save(str(directory / TOKENIZER))
+
+
+def describe(
+    checkpoint: Checkpoint, directory: Path, name: str, precision: Literal["fp32"], opset: int
+) -> Manifest:
+    """The manifest of a directory that has all its files; not verified yet."""
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=name,
+        source=checkpoint.source.name,
+        revision=checkpoint.source.revision,
+        precision=precision,
+        opset=opset,
+        image=_image_settings(checkpoint),
+        decoder=_decoder_shape(checkpoint),
+        tokens=_tokens(checkpoint),
+        generation=_generation_defaults(checkpoint),
+        files={file: sha256_of(directory / file) for file in FILES},
+        tools={tool: version(tool) for tool in TOOLS},
+        verification={},
+    )
+
+
+def _image_settings(checkpoint: Checkpoint) -> ImageSettings:
+    images: Any = checkpoint.image_processor
+    return ImageSettings(
+        height=images.size["height"],
+        width=images.size["width"],
+        mean=tuple(images.image_mean),
+        std=tuple(images.image_std),
+        rescale_factor=images.rescale_factor,
+        resample=int(images.resample),
+    )
+
+
+def _decoder_shape(checkpoint: Checkpoint) -> DecoderShape:
+    text = checkpoint.text_config
+    return DecoderShape(
+        layers=text.num_hidden_layers,
+        heads=text.num_attention_heads,
+        head_dim=text.hidden_size // text.num_attention_heads,
+        vocab_size=text.vocab_size,
+        max_positions=text.max_position_embeddings,
+    )
+
+
+def _tokens(checkpoint: Checkpoint) -> Tokens:
+    text, tokenizer = checkpoint.text_config, checkpoint.tokenizer
+    return Tokens(
+        # Generation starts and stops where BlipForConditionalGeneration.generate does, whatever
+        # the tokenizer calls its own.
+        start=text.bos_token_id,
+        cls=tokenizer.cls_token_id,
+        sep=text.sep_token_id,
+        pad=text.pad_token_id,
+        clean_up_spaces=tokenizer.clean_up_tokenization_spaces,
+    )
+
+
+def _generation_defaults(checkpoint: Checkpoint) -> GenerationDefaults:
+    generation = checkpoint.generation
+    return GenerationDefaults(
+        max_length=generation.max_length,
+        num_beams=generation.num_beams,
+        repetition_penalty=generation.repetition_penalty,
+        no_repeat_ngram_size=generation.no_repeat_ngram_size,
+        length_penalty=generation.length_penalty,
+        early_stopping=generation.early_stopping,
+    )

@@ -1,0 +1,95 @@
+"""The gate: the model directory captions pictures token for token as transformers does."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import torch
+from transformers import BlipProcessor
+
+from export.checkpoint import Checkpoint
+from export.errors import CaptionMismatch
+from export.pictures import Picture
+from server.captioning.captioner import Captioner
+from server.captioning.manifest import GenerationDefaults
+from server.captioning.options import GenerationOptions
+
+PROMPTS = (None, "a picture of", "a photo of", "there is")
+NUM_BEAMS = (1, 3)
+
+TokenIds = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One caption to compare."""
+
+    picture: Picture
+    prompt: str | None
+    num_beams: int
+
+    def __str__(self) -> str:
+        prompt = f"prompt {self.prompt!r}" if self.prompt else "no prompt"
+        return f"{self.picture.name}, {prompt}, num_beams {self.num_beams}"
+
+
+def cases_for(pictures: Sequence[Picture]) -> list[Case]:
+    return [Case(*case) for case in product(pictures, PROMPTS, NUM_BEAMS)]
+
+
+def transformers_captions(checkpoint: Checkpoint, cases: Sequence[Case]) -> Iterator[TokenIds]:
+    """Whole sequences as BlipForConditionalGeneration.generate returns them."""
+    processor = BlipProcessor(  # type: ignore[no-untyped-call]
+        checkpoint.image_processor, checkpoint.tokenizer
+    )
+    for case in cases:
+        inputs = processor(case.picture.decode(), case.prompt, return_tensors="pt")
+        with torch.inference_mode():
+            output = checkpoint.model.generate(**inputs, num_beams=case.num_beams)
+        yield tuple(output[0].tolist())
+
+
+def runtime_captions(directory: Path, cases: Sequence[Case]) -> Iterator[TokenIds]:
+    """Whole sequences as the server's runtime gives them from the model directory."""
+    captioner = Captioner.open(directory)
+    try:
+        for case in cases:
+            options = options_for(case, captioner.manifest.generation)
+            yield captioner.caption(case.picture.data, case.prompt, options).token_ids
+    finally:
+        captioner.close()
+
+
+def options_for(case: Case, defaults: GenerationDefaults) -> GenerationOptions:
+    """What generate takes from the checkpoint's generation configuration, spelled out."""
+    return GenerationOptions(
+        num_beams=case.num_beams,
+        repetition_penalty=defaults.repetition_penalty,
+        no_repeat_ngram_size=defaults.no_repeat_ngram_size,
+        length_penalty=defaults.length_penalty,
+    )
+
+
+def check_equal(
+    cases: Sequence[Case], expected: Sequence[TokenIds], found: Sequence[TokenIds]
+) -> None:
+    """Raises CaptionMismatch telling of the caption that departs from transformers' first."""
+    differing = [
+        (case, want, got)
+        for case, want, got in zip(cases, expected, found, strict=True)
+        if want != got
+    ]
+    if not differing:
+        return
+    case, want, got = min(differing, key=lambda each: common_length(each[1], each[2]))
+    raise CaptionMismatch(
+        f"{len(differing)} of {len(cases)} captions differ from transformers'; the worst ({case}) "
+        f"from token {common_length(want, got)} on: {list(got)} instead of {list(want)}."
+    )
+
+
+def common_length(one: TokenIds, other: TokenIds) -> int:
+    """How many tokens agree before the first that differs."""
+    pairs = zip(one, other, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))

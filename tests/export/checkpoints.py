@@ -1,0 +1,73 @@
+"""Random-weights checkpoints of any geometry: real classes, BLIP's own tokenizer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import BlipConfig, BlipForConditionalGeneration
+
+from models.emoji_blip.tokenizer import build_processor
+
+VOCABULARY = Path(__file__).parents[2] / "models" / "emoji_blip" / "checkpoint" / "vocab.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    image_size: int
+    patch_size: int
+    vision_hidden: int
+    vision_layers: int
+    vision_heads: int
+    text_hidden: int
+    text_layers: int
+    text_heads: int
+    vocab_size: int = 30524
+    max_positions: int = 512
+
+
+TINY = Geometry(32, 8, 24, 2, 2, 24, 2, 2, max_positions=32)
+# Nothing equals anything else: other widths, depths, heads on either side, 36 patches, 5 layers.
+ODD = Geometry(42, 7, 36, 1, 3, 40, 3, 5, vocab_size=30530, max_positions=24)
+# Head dimensions whose square root is no power of two, and more tokens than hidden units.
+LARGE_LIKE = Geometry(48, 4, 32, 3, 4, 24, 2, 4, max_positions=40)
+# Salesforce/blip-image-captioning-base.
+BASE = Geometry(384, 16, 768, 12, 12, 768, 12, 12)
+
+
+def build_model(geometry: Geometry, seed: int = 0) -> BlipForConditionalGeneration:
+    """Weights scaled by fan-in, so that captions depend on the picture and ties are rare."""
+    config = BlipConfig(
+        text_config={
+            "hidden_size": geometry.text_hidden,
+            "intermediate_size": 4 * geometry.text_hidden,
+            "num_hidden_layers": geometry.text_layers,
+            "num_attention_heads": geometry.text_heads,
+            "vocab_size": geometry.vocab_size,
+            "max_position_embeddings": geometry.max_positions,
+        },
+        vision_config={
+            "hidden_size": geometry.vision_hidden,
+            "intermediate_size": 4 * geometry.vision_hidden,
+            "num_hidden_layers": geometry.vision_layers,
+            "num_attention_heads": geometry.vision_heads,
+            "image_size": geometry.image_size,
+            "patch_size": geometry.patch_size,
+        },
+    )
+    model = BlipForConditionalGeneration(config).eval()
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        fan_in = parameter[0].numel() if parameter.dim() > 1 else 100
+        torch.nn.init.normal_(parameter, std=fan_in**-0.5, generator=generator)
+        if "norm" in name.lower() and name.endswith("weight"):
+            parameter.data += 1
+    return model
+
+
+def build_checkpoint(
+    directory: Path, geometry: Geometry, seed: int = 0, dtype: torch.dtype = torch.float32
+) -> Path:
+    """Save model and processor as `save_pretrained` does; return `directory`."""
+    build_model(geometry, seed).to(dtype).save_pretrained(directory)
+    build_processor(VOCABULARY, geometry.image_size).save_pretrained(directory)
+    return directory
