@@ -1,6 +1,7 @@
 """python -m export SOURCE OUTPUT: a BLIP checkpoint becomes a model directory."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,8 +10,12 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from export.contents import check_contents
 from export.errors import ExportError
 from export.output import check_output
+from export.progress import show_steps
+from export.sources import find_source
+from export.summary import print_summary
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,13 +46,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> None:
     check_output(options.output)
-    # Not before: torch and transformers take seconds to import.
+    source = find_source(options.source, options.revision)
+    check_contents(source)
+    # Waiting threads sleep: on a machine with other work to do, torch's spinning ones take ten
+    # times as long over small layers. OpenMP reads this once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Imported here because it takes seconds, which nobody should wait for a wrong SOURCE.
     from export.pipeline import ExportRequest, export_model
-    from export.progress import show_steps
-    from export.summary import print_summary
 
+    request = ExportRequest(
+        source=source,
+        output=options.output,
+        precision=options.precision,
+        name=options.name or options.output.absolute().name,
+        images=options.images,
+        pictures=options.pictures,
+    )
     with show_steps() as steps:
-        manifest = export_model(ExportRequest(**vars(options)), steps)
+        manifest = export_model(request, steps)
     print_summary(manifest, options.output)
 
 

@@ -20,7 +20,12 @@ from transformers import BlipForConditionalGeneration
 
 from export.errors import GraphMismatch
 from export.graphs import DecoderStep, PictureEncoder
-from export.onnx_configs import BlipOnnxConfig, DecoderStepOnnxConfig, PictureEncoderOnnxConfig
+from export.onnx_configs import (
+    OPSET,
+    BlipOnnxConfig,
+    DecoderStepOnnxConfig,
+    PictureEncoderOnnxConfig,
+)
 from server.captioning.model_directory import DECODER, ENCODER
 
 TASK = "image-to-text"
@@ -61,7 +66,7 @@ def export_graph(model: BlipForConditionalGeneration, graph: Graph, directory: P
             model,
             scratch,
             task=TASK,
-            opset=graph.config.DEFAULT_ONNX_OPSET,
+            opset=OPSET,
             custom_onnx_configs={name: graph.config},
             fn_get_submodels=lambda _: {name: graph.module},
             # Optimum only warns of numbers that differ; validate_graph raises.

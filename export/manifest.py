@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from export.checkpoint import Checkpoint
+from export.onnx_configs import OPSET
 from server.captioning.manifest import (
     SCHEMA_VERSION,
     DecoderShape,
@@ -24,7 +25,7 @@ def write_tokenizer(checkpoint: Checkpoint, directory: Path) -> None:
 
 
 def describe(
-    checkpoint: Checkpoint, directory: Path, name: str, precision: Literal["fp32"], opset: int
+    checkpoint: Checkpoint, directory: Path, name: str, precision: Literal["fp32"]
 ) -> Manifest:
     """The manifest of a directory that has all its files; not verified yet."""
     return Manifest(
@@ -33,7 +34,7 @@ def describe(
         source=checkpoint.source.name,
         revision=checkpoint.source.revision,
         precision=precision,
-        opset=opset,
+        opset=OPSET,
         image=_image_settings(checkpoint),
         decoder=_decoder_shape(checkpoint),
         tokens=_tokens(checkpoint),

@@ -11,11 +11,14 @@ from torch.utils._pytree import tree_map
 
 Axes = dict[int, str]
 
+OPSET = 18
+
 
 class BlipOnnxConfig(OnnxConfig):  # type: ignore[misc]
     """What both graphs have in common: a key and a value per decoder layer."""
 
     NORMALIZED_CONFIG_CLASS = NormalizedConfig
+    DEFAULT_ONNX_OPSET = OPSET
     # The largest difference seen at base geometry is 1e-5; a defect shows at 1e-2 and more.
     ATOL_FOR_VALIDATION = 1e-3
 

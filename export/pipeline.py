@@ -9,11 +9,11 @@ from export.checkpoint import Checkpoint, load_checkpoint
 from export.convert import decoder_graph, encoder_graph, export_graph, validate_graph
 from export.manifest import describe, write_tokenizer
 from export.onnx_configs import BlipOnnxConfig
-from export.output import check_output, written_whole
+from export.output import written_whole
 from export.pictures import Picture, generate_pictures, read_pictures
 from export.progress import Steps
 from export.quiet import quiet
-from export.sources import find_source
+from export.sources import Source
 from export.verify import (
     NUM_BEAMS,
     PROMPTS,
@@ -35,13 +35,12 @@ PICTURES_FOR_SMALL, PICTURES_FOR_LARGE = 200, 8
 class ExportRequest:
     """`images` None: verify on generated pictures; `pictures` None: on a default number of them."""
 
-    source: str
+    source: Source
     output: Path
-    precision: Literal["fp32"] = "fp32"
-    revision: str | None = None
-    name: str | None = None
-    images: Path | None = None
-    pictures: int | None = None
+    precision: Literal["fp32"]
+    name: str
+    images: Path | None
+    pictures: int | None
 
 
 def export_model(request: ExportRequest, steps: Steps) -> Manifest:
@@ -49,18 +48,15 @@ def export_model(request: ExportRequest, steps: Steps) -> Manifest:
 
     Raises ExportError, and leaves nothing behind then.
     """
-    check_output(request.output)
     given = read_pictures(request.images)[: request.pictures] if request.images else None
     with quiet():
-        with steps.step(f"load {request.source}"):
-            checkpoint = load_checkpoint(find_source(request.source, request.revision))
+        with steps.step(f"load {request.source.name}"):
+            checkpoint = load_checkpoint(request.source)
         pictures = given or generate_pictures(request.pictures or _default_count(checkpoint))
         with written_whole(request.output) as directory:
             _write_graphs(checkpoint, directory, steps)
             write_tokenizer(checkpoint, directory)
-            name = request.name or request.output.absolute().name
-            opset = BlipOnnxConfig.DEFAULT_ONNX_OPSET
-            unverified = describe(checkpoint, directory, name, request.precision, opset)
+            unverified = describe(checkpoint, directory, request.name, request.precision)
             write_manifest(directory, unverified)
             figures = _verify(checkpoint, directory, pictures, steps)
             manifest = replace(unverified, verification=figures)

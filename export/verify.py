@@ -40,9 +40,7 @@ def cases_for(pictures: Sequence[Picture]) -> list[Case]:
 
 def transformers_captions(checkpoint: Checkpoint, cases: Sequence[Case]) -> Iterator[TokenIds]:
     """Whole sequences as BlipForConditionalGeneration.generate returns them."""
-    processor = BlipProcessor(  # type: ignore[no-untyped-call]
-        checkpoint.image_processor, checkpoint.tokenizer
-    )
+    processor = BlipProcessor(checkpoint.image_processor, checkpoint.tokenizer)
     for case in cases:
         inputs = processor(case.picture.decode(), case.prompt, return_tensors="pt")
         with torch.inference_mode():

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import BlipConfig, BlipForConditionalGeneration
@@ -54,7 +55,7 @@ def build_model(geometry: Geometry, seed: int = 0) -> BlipForConditionalGenerati
             "patch_size": geometry.patch_size,
         },
     )
-    model = BlipForConditionalGeneration(config).eval()
+    model: BlipForConditionalGeneration = BlipForConditionalGeneration(config).eval()
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         fan_in = parameter[0].numel() if parameter.dim() > 1 else 100
@@ -68,6 +69,7 @@ def build_checkpoint(
     directory: Path, geometry: Geometry, seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> Path:
     """Save model and processor as `save_pretrained` does; return `directory`."""
-    build_model(geometry, seed).to(dtype).save_pretrained(directory)
+    model: Any = build_model(geometry, seed)
+    model.to(dtype).save_pretrained(directory)
     build_processor(VOCABULARY, geometry.image_size).save_pretrained(directory)
     return directory
