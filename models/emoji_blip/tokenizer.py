@@ -9,9 +9,15 @@ START_TOKEN, ENCODER_TOKEN = "[DEC]", "[ENC]"
 
 
 def build_processor(vocabulary: Path, image_size: int) -> BlipProcessor:
-    """Return BLIP's processor over `vocabulary` (one WordPiece a line) for square pictures of `image_size` pixels."""
+    """Return BLIP's processor for square pictures of `image_size` pixels.
+
+    `vocabulary` is a text file, one WordPiece a line; for BLIP's own ids it has to be the 30,522
+    lines of bert-base-uncased.
+    """
     tokenizer = BertTokenizerFast(
-        vocab_file=str(vocabulary), do_lower_case=True, model_input_names=["input_ids", "attention_mask"]
+        vocab_file=str(vocabulary),
+        do_lower_case=True,
+        model_input_names=["input_ids", "attention_mask"],
     )
     tokenizer.add_special_tokens({"bos_token": START_TOKEN})
     tokenizer.add_special_tokens({"additional_special_tokens": [ENCODER_TOKEN]})
