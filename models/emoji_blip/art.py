@@ -61,7 +61,7 @@ def _find(folder: Path, thing: Thing, style: Style) -> Path:
 
 def _load(path: Path) -> Image.Image:
     if path.suffix == ".svg":
-        import cairosvg  # type: ignore[import-untyped]  # only the held-out style needs it
+        import cairosvg  # only the held-out style needs it
 
         png = cairosvg.svg2png(url=str(path), output_width=128, output_height=128)
         return Image.open(io.BytesIO(png)).convert("RGBA")
