@@ -17,10 +17,7 @@ WHITES: dict[str, tuple[float, ...]] = {
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The picture in mode RGB: depth scaled to eight bits, transparency over white.
-
-    Raises ValueError for a mode that Pillow can't convert to RGB.
-    """
+    """The picture in mode RGB: depth scaled to eight bits, transparency over white."""
     if image.mode in WHITES:
         image = _to_eight_bits(image)
     if image.has_transparency_data:

@@ -1,0 +1,149 @@
+"""The whole way from bytes to caption, against transformers on the same checkpoint."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from server.captioning.captioner import Captioner
+from server.captioning.errors import (
+    Cancelled,
+    ImageTooLarge,
+    OptionOutOfRange,
+    PromptTooLong,
+    UndecodableImage,
+)
+from server.captioning.options import GenerationOptions
+from tests.captioning.pictures import encoded, noise
+
+PROMPTS = (None, "", "a picture of", "it's a dog's [SEP] café, isn't it")
+
+
+def generated(model: Any, processor: Any, picture: Image.Image, **options: Any) -> Any:
+    prompt = options.pop("prompt")
+    inputs = processor(images=picture, text=prompt, return_tensors="pt")
+    with torch.inference_mode():
+        return model.generate(**inputs, return_dict_in_generate=True, output_logits=True, **options)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_captions_equal_transformers(
+    captioner: Captioner, model: Any, processor: Any, prompt: str | None, num_beams: int
+) -> None:
+    """Token ids and text are those of BlipForConditionalGeneration and BlipProcessor."""
+    for seed in range(6):
+        picture = noise(seed)
+        caption = captioner.caption(
+            encoded(picture), prompt, GenerationOptions(num_beams=num_beams)
+        )
+        expected = generated(model, processor, picture, prompt=prompt, num_beams=num_beams)
+        sequence = expected.sequences[0]
+        assert caption.token_ids == tuple(sequence.tolist())
+        assert caption.text == processor.decode(sequence, skip_special_tokens=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_new_tokens": 1},
+        {"max_new_tokens": 9, "repetition_penalty": 1.5},
+        {"no_repeat_ngram_size": 1, "num_beams": 2},
+        {"num_beams": 4, "length_penalty": -1.0, "repetition_penalty": 0.7},
+    ],
+    ids=str,
+)
+def test_options_mean_what_they_mean_to_transformers(
+    captioner: Captioner, model: Any, processor: Any, options: dict[str, Any]
+) -> None:
+    """Every generation option changes the caption as it does in generate()."""
+    picture = noise(7)
+    caption = captioner.caption(encoded(picture), "a", GenerationOptions(**options))
+    expected = generated(model, processor, picture, prompt="a", **options)
+    assert caption.token_ids == tuple(expected.sequences[0].tolist())
+
+
+def test_confidence_is_the_mean_log_probability(
+    captioner: Captioner, model: Any, processor: Any
+) -> None:
+    """Confidence averages the generated tokens' log-probabilities under the unpenalised softmax."""
+    picture = noise(1)
+    caption = captioner.caption(encoded(picture), None, GenerationOptions(repetition_penalty=2.0))
+    expected = generated(model, processor, picture, prompt=None, repetition_penalty=2.0)
+    tokens = expected.sequences[0, 1:].tolist()
+    log_probs = [
+        logits[0].log_softmax(-1)[token].item()
+        for logits, token in zip(expected.logits, tokens, strict=True)
+    ]
+    assert caption.confidence == pytest.approx(np.mean(log_probs), abs=1e-4)
+
+
+def test_finish_reason_tells_an_end_from_a_cut(captioner: Captioner) -> None:
+    """A caption that reaches [SEP] says "stop", one cut at its length says "length"."""
+    captions = [
+        captioner.caption(encoded(noise(seed)), None, GenerationOptions()) for seed in range(12)
+    ]
+    assert {caption.finish_reason for caption in captions} == {"stop", "length"}
+    for caption in captions:
+        assert (caption.token_ids[-1] == 102) == (caption.finish_reason == "stop")
+
+
+def test_timings_add_up(captioner: Captioner) -> None:
+    """Every phase takes some time."""
+    timings = captioner.caption(encoded(noise(0)), None, GenerationOptions()).timings
+    assert min(timings.preprocess, timings.encode, timings.decode) > 0
+
+
+def test_a_caption_nobody_waits_for_stops_within_a_step(captioner: Captioner) -> None:
+    """Cancellation is looked at before every decoder step."""
+    answers = iter([False, False, True])
+    with pytest.raises(Cancelled):
+        captioner.caption(encoded(noise(0)), None, GenerationOptions(), lambda: next(answers))
+    assert next(answers, None) is None
+
+
+def test_a_bad_prompt_is_refused_before_the_picture_is_looked_at(captioner: Captioner) -> None:
+    """Neither a prompt too long nor an option out of range costs a decode."""
+    with pytest.raises(PromptTooLong, match="32 tokens and at most 31"):
+        captioner.caption(b"no picture", "a " * 31, GenerationOptions())
+    with pytest.raises(OptionOutOfRange, match="max_new_tokens is 31"):
+        captioner.caption(b"no picture", "a", GenerationOptions(max_new_tokens=31))
+
+
+def test_check_refuses_what_caption_would(captioner: Captioner) -> None:
+    """check() raises for the same prompts and options, and passes the others."""
+    captioner.check("a " * 30, GenerationOptions())
+    with pytest.raises(PromptTooLong):
+        captioner.check("a " * 31, GenerationOptions())
+
+
+def test_the_pixel_limit_is_the_one_given(model_directory: Path) -> None:
+    """max_pixels bounds the pictures of this captioner."""
+    strict = Captioner.open(model_directory, threads=1, max_pixels=100)
+    with pytest.raises(ImageTooLarge):
+        strict.caption(encoded(noise(0)), None, GenerationOptions())
+
+
+def test_a_captioner_survives_a_bad_picture(captioner: Captioner) -> None:
+    """An error leaves nothing behind that changes the next caption."""
+    before = captioner.caption(encoded(noise(3)), None, GenerationOptions())
+    with pytest.raises(UndecodableImage):
+        captioner.caption(encoded(noise(3))[:200], None, GenerationOptions())
+    after = captioner.caption(encoded(noise(3)), None, GenerationOptions())
+    assert (after.text, after.confidence) == (before.text, before.confidence)
+
+
+def test_opens_with_the_threads_it_is_given(captioner: Captioner) -> None:
+    """The captioner tells its threads and its model's digest."""
+    assert captioner.threads == 1
+    assert captioner.digest == captioner.manifest.digest
+
+
+def test_warm_up_and_close(model_directory: Path) -> None:
+    """A captioner can be warmed up without a picture, and closed."""
+    captioner = Captioner.open(model_directory)
+    captioner.warm_up()
+    captioner.close()
