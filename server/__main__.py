@@ -1,26 +1,20 @@
 """`python -m server`: command line -> settings -> uvicorn."""
 
-import asyncio
-import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import uvicorn
 import uvloop
 
-from server.app import OpenCaptioner, create_app, open_captioner, running
+from server.app import OpenCaptioner, create_app, open_captioner, open_resources
 from server.captioning.errors import ModelDirectoryError
 from server.errors import StartupError
 from server.logs import configure_logging
+from server.serving import Server, bound
 from server.settings import Settings
-
-logger = logging.getLogger("server")
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -31,7 +25,7 @@ def run(settings: Settings, open_captioner: OpenCaptioner = open_captioner) -> i
     """Serve until a signal. The exit status: 0, or 1 with one line on stderr for no start."""
     configure_logging(settings)
     try:
-        with listening(settings.host, settings.port) as listener:
+        with bound(settings.host, settings.port) as listener:
             uvloop.run(serve(settings, open_captioner, listener))
     except (StartupError, ModelDirectoryError) as exc:
         print(f"python -m server: {exc}", file=sys.stderr)
@@ -42,12 +36,11 @@ def run(settings: Settings, open_captioner: OpenCaptioner = open_captioner) -> i
 
 
 async def serve(settings: Settings, open_captioner: OpenCaptioner, listener: socket.socket) -> None:
-    async with running(create_app(settings, open_captioner)) as app:
+    async with open_resources(settings, open_captioner) as resources:
         config = uvicorn.Config(
-            app,
+            create_app(resources),
             http="httptools",
             ws="none",
-            # Entered above, where an error in it is an exception and not a logged traceback.
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -55,49 +48,7 @@ async def serve(settings: Settings, open_captioner: OpenCaptioner, listener: soc
             proxy_headers=False,
             timeout_graceful_shutdown=settings.shutdown_timeout,
         )
-        await Server(config).serve([listener])
-
-
-class Server(uvicorn.Server):
-    """uvicorn's, which says where it listens, and after a signal returns instead of dying of it."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for each in sockets or []:
-            host, port = each.getsockname()[:2]
-            logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for each in SIGNALS:
-            loop.add_signal_handler(each, self.handle_exit, each, None)
-        try:
-            yield
-        finally:
-            for each in SIGNALS:
-                loop.remove_signal_handler(each)
-
-
-@contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A bound socket: before the model is loaded, as that may take long and a port in use doesn't.
-
-    It doesn't listen yet: until the server can answer, clients are refused. Raises StartupError.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as exc:
-        raise StartupError(
-            f"can't listen on {host} port {port}: {exc.strerror}; choose with --host and --port"
-        ) from exc
-    with listener:
-        yield listener
+        await Server(config, resources["admission"]).serve([listener])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The composition root: opens what the server needs, in order, and gives it to the routes."""
+"""The composition root: what the server is made of, and which routes get it."""
 
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -33,13 +33,36 @@ def open_captioner(settings: Settings) -> Captioner:
     )
 
 
-def create_app(settings: Settings, open_captioner: OpenCaptioner = open_captioner) -> Starlette:
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[Resources]:
-        async with open_resources(settings, open_captioner) as resources:
-            yield resources
+@asynccontextmanager
+async def open_resources(
+    settings: Settings, open_captioner: OpenCaptioner = open_captioner
+) -> AsyncIterator[Resources]:
+    """Everything that outlives a request: the server's lifespan, with the model loaded and warm.
 
-    app = Starlette(
+    Entered around the server and not as an ASGI lifespan, in which an error would reach nobody:
+    uvicorn logs its traceback. Raises ModelDirectoryError.
+    """
+    async with open_worker(settings.queue_size) as worker:
+        captioner = await worker.run(lambda cancelled: open_captioner(settings))
+        await worker.run(lambda cancelled: captioner.warm_up())
+        model = captioner.manifest
+        logger.info(
+            "model: %s, %s, digest %.12s; threads: %d",
+            *(model.name, model.precision, captioner.digest, captioner.threads),
+        )
+        async with open_cache(settings) as cache:
+            yield Resources(
+                admission=Admission(settings.max_in_flight),
+                pipeline=Pipeline(captioner, worker, cache),
+                form_limits=form_limits(settings.max_body_mb * 1_000_000),
+                model_name=model.name,
+                info=info.describe(captioner, settings),
+            )
+
+
+def create_app(resources: Resources) -> ASGIApp:
+    """The ASGI application; handlers find the resources, typed, in their request's state."""
+    starlette = Starlette(
         routes=[*caption.routes, *health.routes, *info.routes],
         middleware=[Middleware(Telemetry)],
         exception_handlers={
@@ -47,45 +70,12 @@ def create_app(settings: Settings, open_captioner: OpenCaptioner = open_captione
             CaptioningError: handle_refusal,
             HTTPException: handle_http_exception,
         },
-        lifespan=lifespan,
     )
-    # A redirect would name the host that the client claims to have asked.
-    app.router.redirect_slashes = False
+    # A redirect would name whatever host the client claims to have asked.
+    starlette.router.redirect_slashes = False
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = dict(resources)
+        await starlette(scope, receive, send)
+
     return app
-
-
-@asynccontextmanager
-async def running(app: Starlette) -> AsyncIterator[ASGIApp]:
-    """Enter the app's lifespan and give what can be served.
-
-    For servers and tests that want start-up errors as exceptions: uvicorn would log a traceback.
-    """
-    async with app.router.lifespan_context(app) as resources:
-
-        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            scope["state"] = dict(resources or {})
-            await app(scope, receive, send)
-
-        yield serve
-
-
-@asynccontextmanager
-async def open_resources(
-    settings: Settings, open_captioner: OpenCaptioner
-) -> AsyncIterator[Resources]:
-    """Everything that outlives a request. Raises StartupError and ModelDirectoryError."""
-    async with open_cache(settings) as cache, open_worker(settings.queue_size) as worker:
-        captioner = await worker.run(lambda cancelled: open_captioner(settings))
-        await worker.run(lambda cancelled: captioner.warm_up())
-        model = captioner.manifest
-        logger.info(
-            "model: %s, %s, digest %.12s, on %d threads",
-            *(model.name, model.precision, captioner.digest, captioner.threads),
-        )
-        yield Resources(
-            admission=Admission(settings.max_in_flight),
-            pipeline=Pipeline(captioner, worker, cache),
-            form_limits=form_limits(settings.max_body_mb * 1_000_000),
-            model_name=model.name,
-            info=info.describe(captioner, settings),
-        )

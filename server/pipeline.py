@@ -60,7 +60,7 @@ class Pipeline:
         self._captioner = captioner
         self._worker = worker
         self._cache = cache
-        self._flights: Flights[Outcome] = Flights()
+        self.flights: Flights[Outcome] = Flights()
 
     async def caption(self, upload: Upload, *, refresh: bool, receive: Receive) -> Outcome:
         """Caption an upload from the cache, from work in progress, or anew.
@@ -70,14 +70,16 @@ class Pipeline:
         Captioner.caption raises.
         """
         key = cache_key(self._captioner.digest, upload.image_digest, upload.prompt, upload.options)
-        began = perf_counter()
-        found = None if refresh else await self._cache.get(key)
-        looked_up = {"cache": perf_counter() - began}
-        if found:
-            return Outcome(found, "HIT", looked_up)
+        looked_up: dict[str, float] = {}
+        if not refresh:
+            began = perf_counter()
+            found = await self._cache.get(key)
+            looked_up["cache"] = perf_counter() - began
+            if found:
+                return Outcome(found, "HIT", looked_up)
         # Nobody who wants a fresh caption shares a flight that may still look into the cache.
         flight = f"{key} refresh" if refresh else key
-        shared = self._flights.share(flight, lambda: self._infer(key, upload, refresh))
+        shared = self.flights.share(flight, lambda: self._infer(key, upload, refresh))
         outcome, joined = await while_connected(receive, shared)
         status = "COALESCED" if joined and outcome.cache == "MISS" else outcome.cache
         return Outcome(outcome.caption, status, {**looked_up, **outcome.phases})

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
+from redis.asyncio.connection import parse_url
+
 T = TypeVar("T")
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
-            raise ValueError(f"has to be a whole number between {low} and {high}")
+            raise ValueError(f"{text!r:.40} is no whole number between {low} and {high}")
         return int(text)
 
     return parse
@@ -27,7 +29,7 @@ def seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise ValueError("has to be a number of seconds above 0")
+        raise ValueError(f"{text!r:.40} is no number of seconds above 0")
     return value
 
 
@@ -36,21 +38,24 @@ def switch(text: str) -> bool:
         return True
     if text.lower() in ("0", "false", "no", "off", ""):
         return False
-    raise ValueError("has to be 1 or 0")
+    raise ValueError(f"{text!r:.40} is neither 1 nor 0")
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in choices:
-            raise ValueError(f"has to be one of {', '.join(choices)}")
+            raise ValueError(f"{text!r:.40} is none of {', '.join(choices)}")
         return text
 
     return parse
 
 
 def redis_url(text: str) -> str:
-    if not text.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("has to begin with redis://, rediss:// or unix://")
+    try:
+        parse_url(text)
+    except ValueError as exc:
+        # Not quoted: it may hold a password.
+        raise ValueError("that is no redis://, rediss:// or unix:// URL") from exc
     return text
 
 
@@ -80,9 +85,9 @@ class Settings:
         "Redis or Valkey that replicas share; without it the server runs an embedded Valkey",
     )
     redis_timeout: float = option(
-        0.05,
+        0.1,
         seconds,
-        "seconds one cache operation may take; a miss costs less than waiting for a slow cache",
+        "seconds one cache operation may take: a cache slower than that is treated as absent",
     )
     no_cache: bool = option(False, switch, "run without a cache: every request is inferred")
     cache_ttl: int = option(
@@ -135,7 +140,7 @@ class Settings:
                 try:
                     chosen[each.name] = each.metadata["parse"](text)
                 except ValueError as exc:
-                    parser.error(f"{source} {exc}, not {text!r:.60}")
+                    parser.error(f"{source}: {exc}")
         return cls(**cast(dict[str, Any], chosen))
 
 

@@ -23,6 +23,11 @@ class Flights(Generic[T]):
     def __init__(self) -> None:
         self._flights: dict[str, _Flight[T]] = {}
 
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for work in progress."""
+        return sum(flight.waiting for flight in self._flights.values())
+
     async def share(self, key: str, start: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
         """The outcome of the work under `key`, started if there is none, and whether it was shared.
 

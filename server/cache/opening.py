@@ -9,7 +9,6 @@ from server.cache.breaker import Breaker
 from server.cache.captions import CaptionCache, NoCache, StoredCaptions
 from server.cache.embedded import EmbeddedValkeyError, embedded_valkey
 from server.cache.store import RedisStore, StoreError
-from server.errors import StartupError
 from server.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -17,10 +16,7 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_cache(settings: Settings) -> AsyncIterator[CaptionCache]:
-    """The Redis of --redis-url, reachable or not; else an embedded Valkey; else no cache.
-
-    Raises StartupError for a URL that can't be one.
-    """
+    """The Redis of --redis-url, reachable or not; else an embedded Valkey; else no cache."""
     with ExitStack() as stack:
         url = None
         if settings.no_cache:
@@ -43,10 +39,7 @@ async def open_cache(settings: Settings) -> AsyncIterator[CaptionCache]:
 
 @asynccontextmanager
 async def _open_store(url: str, settings: Settings) -> AsyncIterator[StoredCaptions]:
-    try:
-        store = RedisStore(url, settings.redis_timeout)
-    except ValueError as exc:
-        raise StartupError(f"--redis-url is no usable URL: {exc}") from exc
+    store = RedisStore(url, settings.redis_timeout)
     breaker = Breaker(store.probe)
     try:
         await store.probe()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from server.captioning.captioner import Caption, Timings
 from server.captioning.errors import (
     Cancelled,
+    ImageTooLarge,
     PromptTooLong,
     UndecodableImage,
     UnsupportedImageFormat,
@@ -37,22 +38,31 @@ MANIFEST = Manifest(
     verification={},
 )
 
+#: Pictures, by how they begin, that fail as the real captioner's do.
+FAILURES: dict[bytes, Exception] = {
+    b"text": UnsupportedImageFormat("The file is no picture of a supported format."),
+    b"cut": UndecodableImage("The picture is truncated."),
+    b"bomb": ImageTooLarge("The picture has too many pixels."),
+    b"defect": RuntimeError("a secret detail"),
+}
+
 
 @dataclass
 class FakeCaptioner:
-    """Says how many bytes the picture has, and fails for some pictures like the real one.
+    """Says how many bytes the picture has.
 
-    `inferences` counts calls. While `gate` is cleared a call does not return, unless cancelled.
+    While `gate` is clear a caption does not come, unless it is cancelled. `started` and `stopped`
+    are released once for each caption begun and each one cancelled.
     """
 
     manifest: Manifest = MANIFEST
-    digest: str = "d1"
+    digest: str = "digest of a fake"
     threads: int = 1
     inferences: int = 0
-    cancellations: int = 0
     warm: bool = False
     gate: threading.Event = field(default_factory=threading.Event)
     started: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    stopped: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -71,15 +81,12 @@ class FakeCaptioner:
         self.started.release()
         while not self.gate.wait(0.005):
             if cancelled():
-                self.cancellations += 1
-                raise Cancelled("nobody waits")
-        if image.startswith(b"text"):
-            raise UnsupportedImageFormat("The file is no supported image.")
-        if image.startswith(b"cut"):
-            raise UndecodableImage("The picture is truncated.")
-        if image.startswith(b"defect"):
-            raise RuntimeError("secret detail")
+                self.stopped.release()
+                raise Cancelled("Nobody waits.")
+        for beginning, failure in FAILURES.items():
+            if image.startswith(beginning):
+                raise failure
         if prompt is not None and len(prompt.split()) > 10:
             raise PromptTooLong(len(prompt.split()), 10)
-        text = f"{prompt or ''}{len(image)} bytes, {options.num_beams} beams"
+        text = f"{prompt or ''} {len(image)} bytes".strip()
         return Caption(text, (30522, 7, 102), -0.25, "stop", Timings(0.001, 0.002, 0.003))

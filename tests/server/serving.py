@@ -1,0 +1,135 @@
+"""The app around a captioner, in this process and in one of its own."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from server.app import create_app, open_resources
+from server.serving import Server, bound
+from server.settings import Settings
+from server.state import Resources
+from tests.server.fakes import FakeCaptioner
+
+ROOT = Path(__file__).parents[2]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let everything else in this loop run until a condition holds that nothing announces."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+@dataclass(frozen=True)
+class App:
+    captioner: FakeCaptioner
+    resources: Resources
+    client: httpx.AsyncClient
+
+    async def caption(
+        self,
+        image: bytes = b"picture",
+        fields: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        return await self.client.post(
+            "/caption", files={"image": image}, data=fields, headers=headers
+        )
+
+
+@asynccontextmanager
+async def app(captioner: FakeCaptioner | None = None, **options: Any) -> AsyncIterator[App]:
+    """The whole app behind an HTTP client without a socket; its cache is `redis_url`, or none."""
+    captioner = captioner or FakeCaptioner()
+    settings = Settings(**{"no_cache": "redis_url" not in options, **options})
+    async with open_resources(settings, lambda _: captioner) as resources:
+        transport = httpx.ASGITransport(create_app(resources))
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+            yield App(captioner, resources, client)
+
+
+@dataclass(frozen=True)
+class ListeningApp:
+    resources: Resources
+    server: Server
+    serving: asyncio.Task[None]
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@asynccontextmanager
+async def listening_app(captioner: FakeCaptioner, **options: Any) -> AsyncIterator[ListeningApp]:
+    """The app under a real uvicorn in this event loop."""
+    settings = Settings(**{"no_cache": True, **options})
+    async with open_resources(settings, lambda _: captioner) as resources:
+        config = uvicorn.Config(create_app(resources), lifespan="off", ws="none", log_config=None)
+        server = Server(config, resources["admission"])
+        with bound("127.0.0.1", 0) as listener:
+            serving = asyncio.create_task(server.serve([listener]))
+            await until(lambda: server.started)
+            try:
+                yield ListeningApp(resources, server, serving, listener.getsockname()[1])
+            finally:
+                captioner.gate.set()
+                server.should_exit = True
+                await serving
+
+
+@dataclass
+class ServerProcess:
+    """A server in a process of its own, once it listens."""
+
+    process: subprocess.Popen[str]
+    port: int
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: text for name, text in os.environ.items() if not name.startswith("CAPTION_")}
+
+
+@contextmanager
+def server_process(*flags: str) -> Iterator[ServerProcess]:
+    """Run a server with a fake captioner on a free port until the block ends."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.server.serve_fake", "--port", "0", *flags],
+        cwd=ROOT,
+        env=clean_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        log: list[str] = []
+        port = None
+        for line in process.stderr:
+            log.append(line)
+            if found := re.search(r"listening on http://.*:(\d+)", line):
+                port = int(found[1])
+                break
+        assert port, f"the server did not start: {''.join(log)}"
+        # Read on, or the server would block on a full pipe.
+        reader = threading.Thread(target=log.extend, args=(process.stderr,))
+        reader.start()
+        try:
+            yield ServerProcess(process, port, log)
+        finally:
+            process.kill()
+            reader.join()
