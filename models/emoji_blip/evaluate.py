@@ -17,7 +17,6 @@ from PIL import Image
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
-from rich.console import Console
 from rich.progress import track
 
 from models.emoji_blip.art import FLUENT, TRAINING_STYLES, Style, load_sprites
@@ -155,7 +154,7 @@ def main() -> None:
         for kind in LAYOUTS
     ]
     table = markdown(rows)
-    Console().print(table, markup=False)
+    print(table)
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     if arguments.card:

@@ -124,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m models.emoji_blip.train", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--steps", type=int, default=6500)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=1)

@@ -99,6 +99,6 @@ class Trainee(nn.Module):
         unsaid[[start, unknown]] = True
         with torch.no_grad():
             words = self.model.text_decoder.bert.embeddings.word_embeddings.weight
-            words[unread] = words[unknown]
+            words[unread] = words[unknown].clone()
             self.model.text_decoder.cls.predictions.bias[unsaid] = NEVER
         return self.model.half()  # type: ignore[no-any-return]
