@@ -14,7 +14,7 @@ from server.captioning.captioner import Captioner as OnnxCaptioner
 from server.captioning.errors import CaptioningError
 from server.errors import RequestError, handle_http_exception, handle_refusal
 from server.pipeline import Captioner, Pipeline
-from server.routes import caption, health, info
+from server.routes import caption, health, info, openapi
 from server.scheduling import Admission, open_worker
 from server.settings import Settings
 from server.state import Resources
@@ -24,6 +24,8 @@ from server.uploads import form_limits
 logger = logging.getLogger(__name__)
 
 OpenCaptioner = Callable[[Settings], Captioner]
+
+ROUTES = (*caption.routes, *health.routes, *info.routes, *openapi.routes)
 
 
 def open_captioner(settings: Settings) -> Captioner:
@@ -63,7 +65,7 @@ async def open_resources(
 def create_app(resources: Resources) -> ASGIApp:
     """The ASGI application; handlers find the resources, typed, in their request's state."""
     starlette = Starlette(
-        routes=[*caption.routes, *health.routes, *info.routes],
+        routes=ROUTES,
         middleware=[Middleware(Telemetry)],
         exception_handlers={
             RequestError: handle_refusal,
