@@ -129,7 +129,7 @@ def internal_error() -> JSONResponse:
 
 
 async def handle_refusal(request: Request, error: Exception) -> Response:
-    """Status a RequestError or CaptioningError by the table; one that it lacks is a defect."""
+    """Answer a RequestError or CaptioningError by the table; one that it lacks is a defect."""
     status = status_for(error)
     if status is None:
         raise error
@@ -138,7 +138,7 @@ async def handle_refusal(request: Request, error: Exception) -> Response:
 
 
 async def handle_http_exception(request: Request, error: Exception) -> Response:
-    """Status Starlette's own 404 and 405 in the shape of every other error."""
+    """Answer Starlette's own 404 and 405 in the shape of every other error."""
     assert isinstance(error, HTTPException)
     error_type = _HTTP_ERROR_TYPES.get(error.status_code, "http_error")
     headers = dict(error.headers) if error.headers else None

@@ -268,3 +268,10 @@ async def test_embedded_can_not_start(
 
     (line,) = [r.getMessage() for r in caplog.records if "Valkey" in r.getMessage()]
     assert line.startswith("cache: none, the embedded Valkey can't run here: ")
+
+
+async def test_embedded_without_tmp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded Valkey runs in a container whose root is read-only and that has no /tmp."""
+    monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
+    async with app(no_cache=False, redis_timeout=5.0) as served:
+        assert [await status(served), await status(served)] == ["MISS", "HIT"]

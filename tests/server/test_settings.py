@@ -1,9 +1,11 @@
+import re
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from server.settings import Settings, flag, variable
+from tests.server.serving import ROOT
 
 
 def help_text(capsys: pytest.CaptureFixture[str]) -> str:
@@ -96,3 +98,17 @@ def test_password_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
         Settings.parse(["--redis-url", "redi://:secret@cache"], {})
 
     assert "secret" not in capsys.readouterr().err
+
+
+def test_readme_names_options_that_exist() -> None:
+    """Every flag and variable under the README's "Options" is one of the table's."""
+    _, _, options = (ROOT / "README.md").read_text().partition("\n## Options\n")
+    options, _, _ = options.partition("\n## ")
+    names = [field.name for field in fields(Settings)]
+
+    flags = set(re.findall(r"`(--[a-z-]+)", options)) - {"--help"}
+    variables = set(re.findall(r"CAPTION_[A-Z_]+", options))
+
+    assert flags
+    assert flags <= {flag(name) for name in names}
+    assert variables <= {variable(name) for name in names}
