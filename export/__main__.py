@@ -10,7 +10,6 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from export.contents import check_contents
 from export.errors import ExportError
 from export.output import check_output
 from export.progress import show_steps
@@ -47,7 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     check_output(options.output)
     source = find_source(options.source, options.revision)
-    check_contents(source)
     # Waiting threads sleep: on a machine with other work to do, torch's spinning ones take ten
     # times as long over small layers. OpenMP reads this once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,10 +1,10 @@
 """Whether a directory holds a BLIP captioning checkpoint, told without loading it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from export.errors import SourceError
-from export.sources import Source
 
 ARCHITECTURE = "BlipForConditionalGeneration"
 
@@ -22,27 +22,27 @@ REQUIRED = (
 )
 
 
-def check_contents(source: Source) -> None:
-    """Raises SourceError for a checkpoint of another architecture or with files missing."""
+def check_contents(directory: Path, name: str) -> None:
+    """Raises SourceError, naming `name`, if files are missing or of another architecture."""
     # The architecture first: what else its directory lacks is of no interest.
-    if (source.directory / "config.json").is_file():
-        _check_architecture(source)
-    for names in REQUIRED:
-        if not any((source.directory / name).is_file() for name in names):
+    if (directory / "config.json").is_file():
+        _check_architecture(directory, name)
+    for files in REQUIRED:
+        if not any((directory / file).is_file() for file in files):
             raise SourceError(
-                f"{source.name} has no {' or '.join(names)}; "
+                f"{name} has no {' or '.join(files)}; "
                 "save model and processor there with save_pretrained."
             )
 
 
-def _check_architecture(source: Source) -> None:
+def _check_architecture(directory: Path, name: str) -> None:
     try:
-        config: dict[str, Any] = json.loads((source.directory / "config.json").read_bytes())
+        config: dict[str, Any] = json.loads((directory / "config.json").read_bytes())
     except ValueError as exc:
-        raise SourceError(f"{source.name}/config.json is no JSON: {exc}.") from exc
+        raise SourceError(f"{name}/config.json is no JSON: {exc}.") from exc
     kind, architectures = config.get("model_type"), config.get("architectures") or [ARCHITECTURE]
     if kind != "blip" or ARCHITECTURE not in architectures:
         found = ", ".join(config.get("architectures") or [f"model_type {kind}"])
         raise SourceError(
-            f"{source.name} is a checkpoint of {found}; only {ARCHITECTURE} can be exported."
+            f"{name} is a checkpoint of {found}; only {ARCHITECTURE} can be exported."
         )

@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
 )
 from requests.exceptions import RequestException
 
+from export.contents import check_contents
 from export.errors import SourceError
 
 HUB_TIMEOUT = 10.0  # seconds until the hub counts as out of reach
@@ -34,18 +35,21 @@ class Source:
 
 
 def find_source(source: str, revision: str | None) -> Source:
-    """Raises SourceError if there is no such directory and no such repository within reach."""
+    """Raises SourceError if there is no such checkpoint within reach, or it is none of BLIP's."""
     directory = Path(source)
     if directory.is_dir():
         if revision is not None:
             raise SourceError(f"--revision {revision} means nothing for the directory {source}.")
-        return Source(directory, directory.resolve().name, None)
-    if directory.exists() or not HUB_ID.fullmatch(source):
+        found = Source(directory, directory.resolve().name, None)
+    elif HUB_ID.fullmatch(source) and not directory.exists():
+        found = _from_hub(source, revision)
+    else:
         raise SourceError(
             f"{source} is neither a directory nor a hub id such as "
             "Salesforce/blip-image-captioning-base."
         )
-    return _from_hub(source, revision)
+    check_contents(found.directory, found.name)
+    return found
 
 
 def _from_hub(repository: str, revision: str | None) -> Source:
@@ -82,9 +86,12 @@ def _download(repository: str, info: ModelInfo) -> Path:
 
 def _from_cache(repository: str, revision: str | None, why: Exception) -> Path:
     try:
-        return Path(snapshot_download(repository, revision=revision, local_files_only=True))
-    except LocalEntryNotFoundError:
+        cached = snapshot_download(repository, revision=revision, local_files_only=True)
+        # A download that broke off leaves a snapshot with files missing.
+        check_contents(Path(cached), repository)
+    except (LocalEntryNotFoundError, SourceError):
         raise SourceError(
             f"{repository} is no directory here, and the Hugging Face hub can't be reached "
             f"({type(why).__name__}); connect to the network, or give a checkpoint directory."
         ) from why
+    return Path(cached)

@@ -1,0 +1,84 @@
+"""The torch modules against transformers' own forward pass."""
+
+import pytest
+import torch
+from transformers import BlipForConditionalGeneration
+
+from export.graphs import DecoderStep, KeyValue, PictureEncoder
+from tests.export.checkpoints import LARGE_LIKE, ODD, TINY, Geometry, build_model
+
+IDS = torch.tensor([[30522, 1037, 3861, 1997], [30522, 2045, 2003, 1037]])
+
+
+@pytest.fixture(params=[TINY, ODD, LARGE_LIKE], ids=["tiny", "odd", "large-like"])
+def geometry(request: pytest.FixtureRequest) -> Geometry:
+    chosen: Geometry = request.param
+    return chosen
+
+
+@pytest.fixture
+def model(geometry: Geometry) -> BlipForConditionalGeneration:
+    return build_model(geometry)
+
+
+@pytest.fixture
+def pixel_values(geometry: Geometry) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(2, 3, geometry.image_size, geometry.image_size, generator=generator)
+
+
+def no_past(geometry: Geometry, batch: int) -> list[KeyValue]:
+    head_dim = geometry.text_hidden // geometry.text_heads
+    empty = torch.empty(batch, geometry.text_heads, 0, head_dim)
+    return [(empty, empty)] * geometry.text_layers
+
+
+def positions(start: int, ids: torch.Tensor) -> torch.Tensor:
+    return torch.arange(start, start + ids.shape[1]).expand_as(ids)
+
+
+@torch.inference_mode()
+def test_a_prompt_gets_transformers_logits(
+    model: BlipForConditionalGeneration, geometry: Geometry, pixel_values: torch.Tensor
+) -> None:
+    """Encoder and decoder step together give the logits of the model's own forward pass."""
+    cross = PictureEncoder(model)(pixel_values)["cross_key_values"]
+    step = DecoderStep(model)(IDS, positions(0, IDS), no_past(geometry, 2), cross)
+    expected = model(pixel_values=pixel_values, input_ids=IDS).logits[:, -1]
+    torch.testing.assert_close(step["logits"], expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_token_by_token_equals_all_at_once(
+    model: BlipForConditionalGeneration, geometry: Geometry, pixel_values: torch.Tensor
+) -> None:
+    """Feeding tokens one at a time, each with the past so far, changes nothing."""
+    decoder = DecoderStep(model)
+    cross = PictureEncoder(model)(pixel_values)["cross_key_values"]
+    past = no_past(geometry, 2)
+    whole = decoder(IDS, positions(0, IDS), past, cross)
+    for i in range(IDS.shape[1]):
+        token = IDS[:, i : i + 1]
+        step = decoder(token, positions(i, token), past, cross)
+        past = step["present"]
+    torch.testing.assert_close(step["logits"], whole["logits"], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(step["present"], whole["present"], atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_no_token_sees_a_later_one(
+    model: BlipForConditionalGeneration, geometry: Geometry, pixel_values: torch.Tensor
+) -> None:
+    """Behind a past, too, a changed last token leaves the keys and values before it alone."""
+    decoder = DecoderStep(model)
+    cross = PictureEncoder(model)(pixel_values)["cross_key_values"]
+    past = decoder(IDS, positions(0, IDS), no_past(geometry, 2), cross)["present"]
+    changed = IDS.clone()
+    changed[:, -1] = 7
+    one, other = (decoder(ids, positions(4, ids), past, cross) for ids in (IDS, changed))
+    for (key, value), (other_key, other_value) in zip(
+        one["present"], other["present"], strict=True
+    ):
+        torch.testing.assert_close(key[:, :, :-1], other_key[:, :, :-1])
+        torch.testing.assert_close(value[:, :, :-1], other_value[:, :, :-1])
+        assert not torch.equal(key[:, :, -1], other_key[:, :, -1])

@@ -1,0 +1,109 @@
+"""The gate: captions equal transformers', or there is no model directory."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+import export.graphs
+import export.pipeline
+from export.__main__ import main
+from export.errors import CaptionMismatch
+from export.pictures import ENCODINGS, generate_pictures
+from export.verify import Case, TokenIds, check_equal
+from server.captioning.model_directory import read_manifest
+from tests.export.checkpoints import LARGE_LIKE, TINY, Geometry, build_checkpoint, build_model
+
+(PICTURE,) = generate_pictures(1)
+
+
+@pytest.mark.parametrize("geometry", [LARGE_LIKE], ids=["large-like"])
+def test_captions_equal_transformers(geometry: Geometry, tmp_path: Path) -> None:
+    """Over every picture mode, with and without prompts, greedy and beams, and fp16 weights."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint", geometry)
+    output = tmp_path / "model"
+    assert main([str(checkpoint), str(output), "--pictures", str(len(ENCODINGS))]) == 0
+    figures = read_manifest(output).verification
+    assert figures["captions"] == figures["identical_to_transformers"] == len(ENCODINGS) * 4 * 2
+
+
+def test_generation_defaults_are_the_decoders(tmp_path: Path) -> None:
+    """What the text configuration asks for reaches the manifest, and captions agree under it."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint", TINY)
+    config = json.loads((checkpoint / "config.json").read_text())
+    asked = {"max_length": 12, "repetition_penalty": 1.5, "no_repeat_ngram_size": 2}
+    config["text_config"].update(asked, length_penalty=0.5, early_stopping=True)
+    (checkpoint / "config.json").write_text(json.dumps(config))
+    assert main([str(checkpoint), str(tmp_path / "model"), "--pictures", "1"]) == 0
+    generation = read_manifest(tmp_path / "model").generation
+    assert generation.max_length == 12
+    assert generation.repetition_penalty == 1.5
+    assert generation.no_repeat_ngram_size == 2
+    assert generation.length_penalty == 0.5
+    assert generation.early_stopping is True
+
+
+def test_a_graph_with_other_numbers_fails(
+    tiny_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Optimum's comparison stops the export, naming graph, output and difference."""
+    validate = export.pipeline.validate_graph
+
+    def validate_against_other_weights(graph: Any, *arguments: Any) -> None:
+        model = build_model(TINY, seed=1)
+        other = type(graph.module)(model)
+        validate(type(graph)(graph.file, other, graph.config, graph.validated_at), *arguments)
+
+    monkeypatch.setattr(export.pipeline, "validate_graph", validate_against_other_weights)
+    (tmp_path / "models").mkdir()
+    assert main([str(tiny_checkpoint), str(tmp_path / "models" / "tiny")]) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "encoder_model.onnx" in message
+    assert "cross_key_values.0.key: max diff" in message
+    assert os.listdir(tmp_path / "models") == []
+
+
+def test_a_graph_that_captions_otherwise_fails(
+    tiny_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A module that is itself wrong passes Optimum's comparison, but not the captions'."""
+
+    def mask_nothing(past: int, sequence: int) -> Tensor:
+        return export_mask(past, sequence) * 0
+
+    export_mask = export.graphs.causal_mask
+    monkeypatch.setattr(export.graphs, "causal_mask", mask_nothing)
+    (tmp_path / "models").mkdir()
+    output = tmp_path / "models" / "tiny"
+    assert main([str(tiny_checkpoint), str(output), "--pictures", "2"]) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "captions differ from transformers'" in message
+    assert "prompt '" in message
+    assert os.listdir(tmp_path / "models") == []
+
+
+def test_the_caption_that_departs_first_is_told() -> None:
+    """Of several differing captions the message has the worst, with both sequences."""
+    cases = [Case(PICTURE, prompt, 1) for prompt in (None, "one", "two")]
+    expected: list[TokenIds] = [(1, 2, 3), (1, 2, 3), (1, 2, 3)]
+    found: list[TokenIds] = [(1, 2, 3), (1, 2), (1, 9, 3)]
+    with pytest.raises(CaptionMismatch) as raised:
+        check_equal(cases, expected, found)
+    assert str(raised.value) == (
+        "2 of 3 captions differ from transformers'; the worst (gradient-000.png, prompt 'two', "
+        "num_beams 1) from token 1 on: [1, 9, 3] instead of [1, 2, 3]."
+    )
+
+
+def test_equal_captions_pass() -> None:
+    """No news is good news."""
+    check_equal([Case(PICTURE, None, 1)], [(1, 2)], [(1, 2)])
