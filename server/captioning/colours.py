@@ -22,7 +22,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
         image = _to_eight_bits(image)
     if image.has_transparency_data:
         image = _over_white(image)
-    return image.convert("RGB")
+    # A conversion to the same mode is a copy, and a large picture's is felt.
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _over_white(image: Image.Image) -> Image.Image:
@@ -44,9 +45,13 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
 
 def _scale(values: NDArray[np.float32], whites: tuple[float, ...]) -> NDArray[np.uint8]:
     """To 0..255: from zero to the first fitting white, else as viewers do from least to most."""
-    finite = values[np.isfinite(values)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    finite = np.isfinite(values)
+    low = float(values.min(where=finite, initial=whites[0]))
+    high = float(values.max(where=finite, initial=0))
     if low >= 0 and high <= whites[-1]:
         low, high = 0.0, next(white for white in whites if high <= white)
-    scaled = (np.clip(values, low, high) - low) * (255 / ((high - low) or 1))
-    return np.nan_to_num(np.rint(scaled)).astype(np.uint8)
+    # In place: a picture at the pixel limit takes 200 MB as float32.
+    np.clip(values, low, high, out=values)
+    values -= low
+    values *= 255 / (high - low)
+    return np.nan_to_num(np.rint(values, out=values), copy=False).astype(np.uint8)

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -23,7 +22,7 @@ PREPROCESSING_VERSION = 1
 #: Pillow reaches no parser outside this list. Multi-picture (MPO) files are JPEGs to it.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
-#: 200 MB decoded, as Pillow keeps four bytes a pixel.
+#: 200 MB decoded, as Pillow keeps four bytes a pixel; three times that while alpha goes over white.
 DEFAULT_MAX_PIXELS = 50_000_000
 
 #: JPEG's own limit. The resampling kernel grows with the longest side, to gigabytes for a picture
@@ -40,21 +39,6 @@ UPRIGHT = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ImageHeader:
-    """What a file says about itself before anything is decoded; sizes in pixels, as stored."""
-
-    format: str
-    width: int
-    height: int
-
-
-def inspect(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> ImageHeader:
-    """Read the header only. Raises the same errors as `decode`, as far as a header shows them."""
-    with _pillow(), _open(data, max_pixels) as image:
-        return ImageHeader(str(image.format), image.width, image.height)
 
 
 def decode(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:

@@ -1,5 +1,7 @@
 """The whole way from bytes to caption, against transformers on the same checkpoint."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from server.captioning.errors import (
     PromptTooLong,
     UndecodableImage,
 )
+from server.captioning.model_directory import read_manifest, write_manifest
 from server.captioning.options import GenerationOptions
 from tests.captioning.pictures import encoded, noise
 
@@ -147,3 +150,22 @@ def test_warm_up_and_close(model_directory: Path) -> None:
     captioner = Captioner.open(model_directory)
     captioner.warm_up()
     captioner.close()
+
+
+@pytest.mark.parametrize("early_stopping", [True, "never"])
+def test_early_stopping_is_the_checkpoint_s(
+    model_directory: Path, tmp_path: Path, model: Any, processor: Any, early_stopping: Any
+) -> None:
+    """Beams stop as the manifest says, which is as the checkpoint's configuration does."""
+    directory = Path(shutil.copytree(model_directory, tmp_path / "model"))
+    manifest = read_manifest(directory)
+    generation = replace(manifest.generation, early_stopping=early_stopping)
+    write_manifest(directory, replace(manifest, generation=generation))
+    captioner = Captioner.open(directory, threads=1)
+    options: dict[str, Any] = {"num_beams": 3, "length_penalty": 2.0}
+    for seed in range(6):
+        caption = captioner.caption(encoded(noise(seed)), None, GenerationOptions(**options))
+        expected = generated(
+            model, processor, noise(seed), prompt=None, early_stopping=early_stopping, **options
+        )
+        assert caption.token_ids == tuple(expected.sequences[0].tolist())

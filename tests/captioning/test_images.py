@@ -45,13 +45,6 @@ def test_allowed_formats_decode(format: str) -> None:
     np.testing.assert_allclose(np.asarray(decoded), np.asarray(picture), atol=3)
 
 
-@pytest.mark.parametrize("format", images.FORMATS)
-def test_inspect_reads_the_header(format: str) -> None:
-    """Format and size are known without decoding."""
-    data = encoded(noise(0, 40, 24), format, **SAVING[format])
-    assert images.inspect(data) == images.ImageHeader(format, 40, 24)
-
-
 @pytest.mark.parametrize("format", NOT_ALLOWED)
 def test_other_formats_are_refused(format: str) -> None:
     """Pillow could read or write them; this server's allow-list has no place for them."""
@@ -107,9 +100,8 @@ def test_the_pixel_limit_is_inclusive(format: str) -> None:
     """At the limit a picture passes, one pixel over it doesn't."""
     data = encoded(noise(0, 64, 64), format, **SAVING[format])
     images.decode(data, max_pixels=64 * 64)
-    for look in (images.decode, images.inspect):
-        with pytest.raises(ImageTooLarge):
-            look(data, max_pixels=64 * 64 - 1)
+    with pytest.raises(ImageTooLarge):
+        images.decode(data, max_pixels=64 * 64 - 1)
 
 
 def png_claiming(width: int, height: int) -> bytes:
