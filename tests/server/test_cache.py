@@ -89,7 +89,7 @@ async def test_entries_expire(valkey: Valkey) -> None:
 
     ttls = [valkey.client().pttl(key) / 1000 for key in valkey.client().keys("cap:v1:*")]
     assert all(890 < ttl <= 1100 for ttl in ttls)
-    assert len(set(ttls)) > 10
+    assert max(ttls) - min(ttls) > 50
 
 
 async def test_errors_are_not_cached(valkey: Valkey) -> None:
