@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 
 from server.captioning.captioner import Caption, Timings
 from server.captioning.errors import (
@@ -37,6 +38,9 @@ MANIFEST = Manifest(
     tools={},
     verification={},
 )
+
+#: Seconds until a captioner gives up on its gate, so that a test that fails does not hang.
+PATIENCE = 30
 
 #: Pictures, by how they begin, that fail as the real captioner's do.
 FAILURES: dict[bytes, Exception] = {
@@ -79,10 +83,13 @@ class FakeCaptioner:
     ) -> Caption:
         self.inferences += 1
         self.started.release()
+        deadline = monotonic() + PATIENCE
         while not self.gate.wait(0.005):
             if cancelled():
                 self.stopped.release()
                 raise Cancelled("Nobody waits.")
+            if monotonic() > deadline:
+                raise TimeoutError("The gate stayed shut.")
         for beginning, failure in FAILURES.items():
             if image.startswith(beginning):
                 raise failure

@@ -211,6 +211,23 @@ async def test_coalesced() -> None:
         assert {answer.json()["caption"] for answer in answers} == {"4 bytes"}
 
 
+async def test_refresh_is_its_own_flight() -> None:
+    """Whoever asks for a fresh caption does not share work that may end in the cache."""
+    captioner = FakeCaptioner()
+    captioner.gate.clear()
+    async with app(captioner) as served:
+        requests = [
+            asyncio.create_task(served.caption(b"same")),
+            asyncio.create_task(served.caption(b"same", headers={"cache-control": "no-cache"})),
+        ]
+        await all_waiting(served, 2)
+        captioner.gate.set()
+        answers = await asyncio.gather(*requests)
+
+        assert [answer.headers["x-cache"] for answer in answers] == ["MISS", "BYPASS"]
+        assert captioner.inferences == 2
+
+
 async def test_errors_are_shared_but_not_kept() -> None:
     """A broken picture is broken for all who wait, and looked at again for the next."""
     captioner = FakeCaptioner()

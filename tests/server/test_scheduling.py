@@ -1,11 +1,13 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from time import monotonic
 
 import pytest
 
 from server.errors import Draining, Overloaded
 from server.scheduling import Admission, open_worker
+from tests.server.fakes import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +22,8 @@ class Job:
 
     def __call__(self, cancelled: Callable[[], bool]) -> str:
         self.begun.set()
-        while not self.end.wait(0.001):
+        deadline = monotonic() + PATIENCE
+        while not self.end.wait(0.001) and monotonic() < deadline:
             if cancelled():
                 self.stopped.set()
                 return "stopped"
