@@ -1,0 +1,77 @@
+"""The model for speed: BLIP-base's geometry with random weights, for time depends on shapes alone.
+
+The trained checkpoint is a download of a gigabyte that not every machine can make.
+"""
+
+import subprocess
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from shutil import rmtree
+
+from rich.console import Console
+
+from benchmarks.errors import ModelUnavailable
+from benchmarks.http.servers import ROOT
+from benchmarks.subjects import BASE_DIRECTORY, BASE_LABEL
+
+VOCABULARY = ROOT / "models" / "emoji_blip" / "checkpoint" / "vocab.txt"
+SEED = 0
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--precision", choices=["fp32", "int8"], default="fp32")
+
+
+def run(options: Namespace, console: Console) -> None:
+    """Make what is not there yet. Raises ModelUnavailable."""
+    checkpoint, directory = BASE_DIRECTORY / "checkpoint", BASE_DIRECTORY / options.precision
+    if not checkpoint.is_dir():
+        console.print(f"making {BASE_LABEL}: 250 million of them, 1 GB in {checkpoint.parent.name}")
+        save_checkpoint(checkpoint)
+    if not directory.is_dir():
+        export(checkpoint, directory, options.precision)
+    console.print(f"{BASE_LABEL}, {options.precision}: {directory.relative_to(ROOT)}")
+
+
+def export(checkpoint: Path, directory: Path, precision: str) -> None:
+    """By `python -m export`, verified on one picture: a caption takes seconds here."""
+    command = [sys.executable, "-m", "export", str(checkpoint), str(directory)]
+    options = ["--precision", precision, "--name", "base_random", "--pictures", "1"]
+    if subprocess.run([*command, *options], cwd=ROOT, check=False).returncode:
+        raise ModelUnavailable(f"{BASE_LABEL} can't be exported as {precision}; see the line above")
+
+
+def save_checkpoint(directory: Path) -> None:
+    """Write model and processor as transformers does; all of it or nothing."""
+    from models.emoji_blip.tokenizer import build_processor
+
+    partial = directory.with_name("checkpoint.partial")
+    rmtree(partial, ignore_errors=True)
+    model = random_model()
+    model.save_pretrained(partial)  # type: ignore[attr-defined]
+    build_processor(VOCABULARY, 384).save_pretrained(partial)
+    partial.rename(directory)
+
+
+def random_model() -> object:
+    """Salesforce/blip-image-captioning-base's geometry, weights scaled by fan-in.
+
+    So scaled, and unlike transformers' own initialisation, they give captions that depend on the
+    picture.
+    """
+    import torch
+    from transformers import BlipConfig, BlipForConditionalGeneration
+
+    config = BlipConfig(
+        text_config={"num_attention_heads": 12, "vocab_size": 30524, "hidden_size": 768},
+        vision_config={"image_size": 384, "patch_size": 16, "hidden_size": 768},
+    )
+    model = BlipForConditionalGeneration(config).eval()
+    generator = torch.Generator().manual_seed(SEED)
+    for name, parameter in model.named_parameters():
+        fan_in = parameter[0].numel() if parameter.dim() > 1 else 100
+        torch.nn.init.normal_(parameter, std=fan_in**-0.5, generator=generator)
+        if "norm" in name.lower() and name.endswith("weight"):
+            parameter.data += 1
+    return model

@@ -1,0 +1,52 @@
+"""What captioning takes at least, counted from a model directory's graphs."""
+
+from math import prod
+from pathlib import Path
+
+import onnx
+
+from benchmarks.rows import Work
+from server.captioning.model_directory import ModelDirectory
+
+
+def work_of(directory: Path) -> Work:
+    """For one picture and one row, from an fp32 model directory."""
+    model = ModelDirectory.open(directory)
+    encoder = onnx.load(model.encoder)
+    sizes = tensor_sizes(encoder)
+    return Work(
+        encoder_operations=2.0 * multiplications(encoder.graph, sizes),
+        weight_bytes=float(model.decoder.stat().st_size),
+        cross_bytes=4.0 * sum(prod(sizes[output.name]) for output in encoder.graph.output),
+    )
+
+
+def tensor_sizes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor, with every axis that the exporter left open set to 1."""
+    for value in model.graph.input:
+        for axis in value.type.tensor_type.shape.dim:
+            axis.dim_value = axis.dim_value or 1
+    # Outputs state open axes too, which would win over what is inferred.
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    del model.graph.value_info[:]
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    values = [*inferred.value_info, *inferred.input, *inferred.output]
+    found = {each.name: _shape(each.type.tensor_type.shape) for each in values}
+    found.update({each.name: tuple(each.dims) for each in inferred.initializer})
+    return found
+
+
+def _shape(shape: onnx.TensorShapeProto) -> tuple[int, ...]:
+    return tuple(axis.dim_value for axis in shape.dim)
+
+
+def multiplications(graph: onnx.GraphProto, sizes: dict[str, tuple[int, ...]]) -> int:
+    """Those of matrix products and convolutions, which are all but a few percent."""
+    total = 0
+    for node in graph.node:
+        if node.op_type in ("MatMul", "Gemm"):
+            total += prod(sizes[node.output[0]]) * sizes[node.input[0]][-1]
+        elif node.op_type == "Conv":
+            total += prod(sizes[node.output[0]]) * prod(sizes[node.input[1]][1:])
+    return total

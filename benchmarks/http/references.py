@@ -1,0 +1,30 @@
+"""The captions that servers have to answer, from the model itself and without any server."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.http.client import Question
+from benchmarks.pictures import Picture
+from benchmarks.processes import process
+from server.captioning.captioner import Captioner
+from server.captioning.options import GenerationOptions
+
+
+def reference_captions(
+    directory: Path, threads: int, pictures: Sequence[Picture], prompts: Sequence[str | None]
+) -> dict[Question, str]:
+    """Every picture with every prompt, captioned in a process of its own."""
+    with process() as call:
+        return call(_caption_all, directory, threads, list(pictures), list(prompts))
+
+
+def _caption_all(
+    directory: Path, threads: int, pictures: list[Picture], prompts: list[str | None]
+) -> dict[Question, str]:
+    captioner = Captioner.open(directory, threads=threads)
+    options = GenerationOptions()
+    return {
+        Question(picture.name, prompt): captioner.caption(picture.jpeg, prompt, options).text
+        for picture in pictures
+        for prompt in prompts
+    }

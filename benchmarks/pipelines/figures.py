@@ -1,0 +1,171 @@
+"""Pipeline rows -> the numbers and tables that people read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.rows import (
+    Absent,
+    Captioned,
+    Kernel,
+    Loaded,
+    MachineRate,
+    PipelineRow,
+    Work,
+)
+from benchmarks.runs import Run
+from benchmarks.summaries import Summary, ratios
+from benchmarks.tables import Table, duration, megabytes, times, with_spread
+
+#: By the precision of a pipeline's weights: the arithmetic it could use, bytes a weight takes.
+KERNELS: dict[str, Kernel] = {"fp32": "sgemm", "bf16": "bf16 gemm", "int8": "int8 gemm"}
+WEIGHT_BYTES = {"fp32": 4, "bf16": 2, "int8": 1}
+
+
+def tables(run: Run[PipelineRow]) -> list[Table]:
+    captions = captions_of(run)
+    lengths = sorted({row.tokens for row in captions})
+    found = [caption_table(run, tokens) for tokens in lengths]
+    return [*found, cost_table(run), machine_table(run)] if captions else [machine_table(run)]
+
+
+def caption_table(run: Run[PipelineRow], tokens: int) -> Table:
+    """A line a pipeline, the quickest first, absent ones last."""
+    reference = reference_of(run)
+    rows = []
+    for name in by_speed(run, tokens):
+        samples = samples_of(run, name, tokens)
+        whole = Summary.of([row.seconds for row in samples])
+        rows.append(
+            (
+                name,
+                with_spread(whole),
+                duration(median(row.preprocess for row in samples)),
+                duration(median(row.encode for row in samples)),
+                duration(median(row.decode / row.tokens for row in samples)),
+                _speed_up(samples, samples_of(run, reference, tokens)),
+                _multiple(run, name, tokens, whole.p50),
+                agreement(samples, samples_of(run, reference, tokens)),
+            )
+        )
+    for absent in (row for row in run.rows if isinstance(row, Absent)):
+        rows.append((absent.pipeline, "absent", "-", "-", "-", "-", "-", "-"))
+    return Table(
+        f"One caption of {tokens} tokens ({run.model}, {run.environment.threads} threads)",
+        (
+            "",
+            "whole",
+            "preprocess",
+            "encode",
+            "decode, a token",
+            f"speed-up over {reference}",
+            "of its floor",
+            "same tokens",
+        ),
+        tuple(rows),
+        "Median (least to greatest); the speed-up is the median over rounds, the floor that of "
+        f"each precision; tokens count as the same as {reference}'s up to the first that differs. "
+        + " ".join(f"{row.pipeline}: {row.reason}." for row in run.rows if isinstance(row, Absent)),
+    )
+
+
+def cost_table(run: Run[PipelineRow]) -> Table:
+    loaded = [row for row in run.rows if isinstance(row, Loaded)]
+    rows = []
+    for each in loaded:
+        peaks = [row.peak_bytes for row in captions_of(run) if row.pipeline == each.pipeline]
+        peak = megabytes(max(peaks)) if peaks else "-"
+        rows.append((each.pipeline, duration(each.seconds), peak))
+    return Table(
+        "Cost of having a pipeline", ("", "until first caption", "peak memory"), tuple(rows)
+    )
+
+
+def machine_table(run: Run[PipelineRow]) -> Table:
+    rows: list[tuple[str, str]] = []
+    for kernel, rate in machine_rates(run).items():
+        unit = "GB/s" if kernel == "memory read" else "G operations/s"
+        rows.append((kernel, f"{rate / 1e9:,.0f} {unit}"))
+    for work in (row for row in run.rows if isinstance(row, Work)):
+        rows.append(("encoder", f"{work.encoder_operations / 1e9:,.1f} G operations"))
+        rows.append(("decoder, fp32 weights", megabytes(work.weight_bytes)))
+        rows.append(("cross-attention keys and values", megabytes(work.cross_bytes)))
+    return Table("The floor: this machine at its best, and the work", ("", ""), tuple(rows))
+
+
+def machine_rates(run: Run[PipelineRow]) -> dict[Kernel, float]:
+    """The best of all rounds."""
+    rates: dict[Kernel, float] = {}
+    for row in run.rows:
+        if isinstance(row, MachineRate):
+            rates[row.kernel] = max(rates.get(row.kernel, 0.0), row.rate)
+    return rates
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Seconds that a precision takes at least on this machine."""
+
+    encode: float
+    token: float
+
+    def caption(self, tokens: int) -> float:
+        return self.encode + tokens * self.token
+
+
+def floor_of(run: Run[PipelineRow], precision: str) -> Floor | None:
+    """None where the machine's rates or the work are not among the rows."""
+    rates = machine_rates(run)
+    work = next((row for row in run.rows if isinstance(row, Work)), None)
+    if work is None or KERNELS[precision] not in rates or "memory read" not in rates:
+        return None
+    read = work.weight_bytes * WEIGHT_BYTES[precision] / 4 + work.cross_bytes
+    return Floor(
+        encode=work.encoder_operations / rates[KERNELS[precision]],
+        token=read / rates["memory read"],
+    )
+
+
+def captions_of(run: Run[PipelineRow]) -> list[Captioned]:
+    return [row for row in run.rows if isinstance(row, Captioned)]
+
+
+def samples_of(run: Run[PipelineRow], name: str, tokens: int) -> list[Captioned]:
+    return [row for row in captions_of(run) if (row.pipeline, row.tokens) == (name, tokens)]
+
+
+def by_speed(run: Run[PipelineRow], tokens: int) -> list[str]:
+    names = dict.fromkeys(row.pipeline for row in captions_of(run) if row.tokens == tokens)
+    return sorted(names, key=lambda n: median(r.seconds for r in samples_of(run, n, tokens)))
+
+
+def reference_of(run: Run[PipelineRow]) -> str:
+    """What others are compared with: the tutorial's pipeline, or the first that there is."""
+    names = list(dict.fromkeys(row.pipeline for row in captions_of(run)))
+    return "tutorial-torch" if "tutorial-torch" in names else names[0]
+
+
+def agreement(samples: Sequence[Captioned], reference: Sequence[Captioned]) -> str:
+    """How many tokens agree with the reference's before the first that differs."""
+    if not reference:
+        return "-"
+    pairs = list(zip(samples[0].token_ids, reference[0].token_ids, strict=True))
+    same = next((i for i, (one, other) in enumerate(pairs) if one != other), len(pairs))
+    return f"{same} of {len(pairs)}"
+
+
+def _speed_up(samples: Sequence[Captioned], reference: Sequence[Captioned]) -> str:
+    """Of the rounds that both were measured in."""
+    mine = {row.round: row.seconds for row in samples}
+    theirs = {row.round: row.seconds for row in reference}
+    both = sorted(mine.keys() & theirs.keys())
+    if not both:
+        return "-"
+    found = ratios([theirs[each] for each in both], [mine[each] for each in both])
+    return times(found.p50)
+
+
+def _multiple(run: Run[PipelineRow], name: str, tokens: int, seconds: float) -> str:
+    precisions = {row.pipeline: row.precision for row in run.rows if isinstance(row, Loaded)}
+    floor = floor_of(run, precisions[name])
+    return times(seconds / floor.caption(tokens)) if floor else "-"

@@ -1,0 +1,21 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.subjects import Subject
+from export.__main__ import main
+from tests.export.checkpoints import TINY, build_checkpoint
+
+
+@pytest.fixture(scope="session")
+def tiny_subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+    """A random model of a few thousand weights, as a checkpoint and as a model directory."""
+    home: Path = tmp_path_factory.mktemp("subject")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    checkpoint = build_checkpoint(home / "checkpoint", TINY)
+    assert main([str(checkpoint), str(home / "fp32"), "--pictures", "1"]) == 0
+    torch.set_num_threads(threads)
+    yield Subject("tiny", home, checkpoint, {"fp32": home / "fp32"})

@@ -1,0 +1,108 @@
+"""The real pipelines and servers, on a model small enough to wait for."""
+
+import asyncio
+from argparse import Namespace
+from dataclasses import replace
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from benchmarks.floor.work import multiplications, tensor_sizes, work_of
+from benchmarks.http.references import reference_captions
+from benchmarks.http.servers import bare_server, our_server, tutorial_server
+from benchmarks.http.verification import Verifier
+from benchmarks.latency.command import PROMPT, sample_rounds
+from benchmarks.pictures import Size, draw
+from benchmarks.pipelines import command
+from benchmarks.plans import Plan
+from benchmarks.rows import Absent, Captioned, Loaded, PipelineRow
+from benchmarks.runs import Run
+from benchmarks.subjects import Subject
+
+PICTURE = draw(Size("tiny", 40, 30, 12), 0)
+
+
+def measure(subject: Subject, *pipelines: str) -> Run[PipelineRow]:
+    options = Namespace(threads=1, rounds=1, tokens=[3, 5], size="50 KB", pipelines=list(pipelines))
+    plan: Plan[PipelineRow] = Plan(
+        "pipelines", "tiny", 1, {}, None, lambda bar: command.measure(options, subject, bar), list
+    )
+    return plan.run()
+
+
+def test_pipelines_do_the_same_work(tiny_subject: Subject) -> None:
+    """Ours and the tutorial's make as many tokens as asked for, and the same ones."""
+    rows = measure(tiny_subject, "ours-fp32", "tutorial-torch").rows
+    captions = [row for row in rows if isinstance(row, Captioned)]
+    tokens = {(row.pipeline, row.tokens): row.token_ids for row in captions}
+    assert {length: len(ids) for (_, length), ids in tokens.items()} == {3: 3, 5: 5}
+    assert tokens["ours-fp32", 5] == tokens["tutorial-torch", 5]
+    assert all(min(row.preprocess, row.encode, row.decode) > 0 for row in captions)
+    assert all(row.peak_bytes > 10_000_000 for row in captions)
+    assert [row.pipeline for row in rows if isinstance(row, Loaded)] == [
+        "ours-fp32",
+        "tutorial-torch",
+    ]
+
+
+def test_what_is_missing_is_named(tiny_subject: Subject) -> None:
+    """Pipelines without their model or checkpoint are absent with a reason, the rest is measured."""
+    subject = replace(tiny_subject, checkpoint=None)
+    rows = measure(subject, "ours-int8", "tutorial-torch", "ours-fp32").rows
+    absent = {row.pipeline: row.reason for row in rows if isinstance(row, Absent)}
+    assert absent.keys() == {"ours-int8", "tutorial-torch"}
+    assert "there is no int8 model directory" in absent["ours-int8"]
+    assert "checkpoint of tiny is not here" in absent["tutorial-torch"]
+    assert any(isinstance(row, Captioned) for row in rows)
+
+
+def test_both_servers_side_by_side(tiny_subject: Subject) -> None:
+    """The tutorial's server and ours answer what the model says, MISS and HIT where they must."""
+    assert tiny_subject.checkpoint
+    directory = tiny_subject.directories["fp32"]
+    known = reference_captions(directory, 1, [PICTURE], (None, PROMPT))
+
+    async def latency() -> set[tuple[str, str]]:
+        with (
+            our_server(directory, 1) as ours,
+            tutorial_server(tiny_subject.checkpoint, 1) as tutorial,
+            bare_server() as floor,
+        ):
+            rounds = sample_rounds(
+                [ours, tutorial], floor, {"tiny": PICTURE}, 1, 1, Verifier(known)
+            )
+            return {(row.server, row.kind) async for row in rounds}
+
+    kinds = {"cold", "cached", "new prompt"}
+    assert asyncio.run(latency()) == {
+        ("bare route", "floor"),
+        *(("ours", kind) for kind in kinds),
+        *(("tutorial", kind) for kind in kinds),
+    }
+
+
+def test_work_is_counted() -> None:
+    """A product of [2, 3] with [3, 4] is 24 multiplications, and open axes count as 1."""
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["left", "right"], ["product"])],
+        "graph",
+        [
+            helper.make_tensor_value_info("left", TensorProto.FLOAT, ("batch", 2, 3)),
+            helper.make_tensor_value_info("right", TensorProto.FLOAT, (3, 4)),
+        ],
+        [helper.make_tensor_value_info("product", TensorProto.FLOAT, ("batch", 2, 4))],
+    )
+    model: onnx.ModelProto = helper.make_model(graph)
+    assert multiplications(model.graph, tensor_sizes(model)) == 24
+
+
+def test_work_of_a_model_directory(tiny_subject: Subject) -> None:
+    """Of 16 patches and a class token in 2 layers of 24 units, counted by hand."""
+    work = work_of(tiny_subject.directories["fp32"])
+    tokens, hidden, layers = 17, 24, 2
+    patches = 16 * hidden * 3 * 8 * 8
+    projections = tokens * hidden * hidden * (4 + 8 + 2) * layers
+    attention = 2 * tokens * tokens * hidden * layers
+    assert work.encoder_operations == pytest.approx(2 * (patches + projections + attention))
+    assert work.cross_bytes == 4 * tokens * hidden * 2 * layers

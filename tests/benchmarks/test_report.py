@@ -1,0 +1,92 @@
+"""From recorded figures to the page; needs the bench extra for its plots."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.errors import RecordError
+from benchmarks.latency import figures as latency_figures
+from benchmarks.pipelines import figures as pipeline_figures
+from benchmarks.report.contents import Report
+from benchmarks.report.readme import update_readme
+from tests.benchmarks.recorded import ENVIRONMENT, latency_run, pipeline_run, report
+
+
+def test_the_page_shows_every_part(tmp_path: Path) -> None:
+    """Tables and plots of all benchmarks are on one page, with hardware, versions and date."""
+    pytest.importorskip("matplotlib")
+    from benchmarks.report.page import write_page
+
+    text = write_page(report(), tmp_path).read_text()
+    for part in (*ENVIRONMENT.versions, ENVIRONMENT.cpu, ENVIRONMENT.date, "an invented model"):
+        assert part in text
+    for plot in ("pipelines.png", "latency.png", "phases.png", "load.png"):
+        assert f"({plot})" in text
+        assert (tmp_path / plot).read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_interrupted_report_has_what_there_is(tmp_path: Path) -> None:
+    """Parts that were not measured are left out, and the page says so."""
+    pytest.importorskip("matplotlib")
+    from benchmarks.report.page import write_page
+
+    part = Report("quick", latency=replace(latency_run(), interrupted=True))
+    text = write_page(part, tmp_path).read_text()
+    assert "Interrupted in latency" in text
+    assert "## Load" not in text
+
+
+def test_pipelines_are_compared_within_rounds() -> None:
+    """A drift of the machine by three does not change that ours is twice as fast."""
+    table = pipeline_figures.caption_table(pipeline_run(), 20)
+    ours, tutorial, absent = table.rows
+    assert ours[0] == "ours-fp32"
+    assert ours[1] == "2.00 s (1.00 s to 3.00 s)"
+    assert ours[5] == "2x"
+    assert tutorial[5] == "1x"
+    assert ours[7] == "20 of 20"
+    assert absent[:2] == ("openvino-int8", "absent")
+    assert "the package openvino is not installed" in table.note
+
+
+def test_the_floor_follows_from_work_and_machine() -> None:
+    """100 G operations at 200 a second, 20 times 440 MB at 44 GB a second: 0.7 s."""
+    floor = pipeline_figures.floor_of(pipeline_run(), "fp32")
+    assert floor is not None
+    assert floor.caption(20) == pytest.approx(0.7)
+    assert pipeline_figures.caption_table(pipeline_run(), 20).rows[0][6] == "2.86x"
+
+
+def test_latency_is_a_multiple_of_the_route() -> None:
+    """Every kind of request is shown as a multiple of the route that only reads."""
+    (table,) = latency_figures.latency_tables(latency_run())
+    by_name = {row[0]: row for row in table.rows}
+    assert by_name["ours, cached"][-1] == "2x"
+    assert by_name["tutorial, cached"][-1] == "6x"
+    ratios = {row[0]: row[1] for row in latency_figures.speed_up_table(latency_run()).rows}
+    assert ratios["200 KB: ours, cold / cached"] == "500x"
+    assert ratios["200 KB: tutorial / ours, cold"] == "3x"
+
+
+def test_the_readme_gets_the_figures_between_its_markers(tmp_path: Path) -> None:
+    """What stands around the markers stays, what stands between them is replaced."""
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- performance -->\nobsolete\n<!-- /performance -->\nafter\n")
+    update_readme(readme, report(), tmp_path / "benchmarks" / "results" / "quick")
+    text = readme.read_text()
+    assert text.startswith("before\n<!-- performance -->\n")
+    assert text.endswith("\n<!-- /performance -->\nafter\n")
+    assert "obsolete" not in text
+    assert "| ours-fp32 | 2.00 s" in text
+    assert "benchmarks/results/quick/README.md" in text
+    assert ENVIRONMENT.date in text
+
+
+def test_a_readme_without_markers_is_refused(tmp_path: Path) -> None:
+    """Nothing is written where nobody marked a place for it."""
+    readme = tmp_path / "README.md"
+    readme.write_text("text")
+    with pytest.raises(RecordError, match="has no <!-- performance -->"):
+        update_readme(readme, report(), tmp_path)
+    assert readme.read_text() == "text"
