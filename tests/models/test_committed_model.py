@@ -1,0 +1,60 @@
+"""The model that ships: it says what pictures show, and it is what its checkpoint exports to."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server.captioning.captioner import Captioner
+from server.captioning.options import GenerationOptions
+
+MODEL = Path(__file__).parents[2] / "models" / "emoji_blip"
+EXAMPLES = sorted((MODEL / "examples").iterdir())
+
+
+def shown_in(example: Path) -> str:
+    return example.stem.replace("-", " ")
+
+
+@pytest.fixture(scope="module")
+def captioner() -> Iterator[Captioner]:
+    captioner = Captioner.open(MODEL, threads=1)
+    yield captioner
+    captioner.close()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=shown_in)
+def test_an_example_is_captioned_with_what_it_shows(captioner: Captioner, example: Path) -> None:
+    """The file's name is the caption, but for commas."""
+    caption = captioner.caption(example.read_bytes(), None, GenerationOptions())
+    assert caption.text.replace(" ,", "").replace(",", "") == shown_in(example)
+    assert caption.finish_reason == "stop"
+
+
+@pytest.mark.parametrize("prompt", ["a picture of", "a photo of", "there is"])
+def test_a_prompt_is_continued(captioner: Captioner, prompt: str) -> None:
+    """The caption starts with the prompt and goes on with what the picture shows."""
+    example = EXAMPLES[0]
+    caption = captioner.caption(example.read_bytes(), prompt, GenerationOptions())
+    assert caption.text == f"{prompt} {shown_in(example)}"
+
+
+def test_the_committed_directory_is_what_the_checkpoint_exports_to(tmp_path: Path) -> None:
+    """Nobody has to trust a binary: exporting again gives the same bytes."""
+    output = tmp_path / "emoji_blip"
+    command = [sys.executable, "-m", "export", str(MODEL / "checkpoint"), str(output)]
+    subprocess.run([*command, "--pictures", "2"], check=True, capture_output=True)
+    exported, committed = (
+        json.loads((directory / "manifest.json").read_text())["files"]
+        for directory in (output, MODEL)
+    )
+    assert exported == committed
+
+
+def test_the_model_stays_small_enough_for_a_repository() -> None:
+    """What is committed in all is under 30 MB."""
+    kept = (path for path in MODEL.rglob("*") if path.is_file() and ".work" not in path.parts)
+    assert sum(path.stat().st_size for path in kept) < 30_000_000
