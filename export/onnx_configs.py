@@ -76,6 +76,7 @@ class DecoderStepOnnxConfig(BlipOnnxConfig):
         return {
             "input_ids": {0: "batch", 1: "sequence"},
             "position_ids": {0: "batch", 1: "sequence"},
+            "attention_mask": {0: "batch", 1: "past + sequence"},
             **self.key_value_axes("past_key_values", {0: "batch", 2: "past"}),
             **self.key_value_axes("cross_key_values", {0: "cross_batch"}),
         }
@@ -99,10 +100,20 @@ class DecoderStepOnnxConfig(BlipOnnxConfig):
         return {
             "input_ids": rng.integers(vocabulary, size=(batch, sequence)),
             "position_ids": np.tile(np.arange(past, past + sequence), (batch, 1)),
+            "attention_mask": left_padded(batch, past + sequence),
             "past_key_values": self.random_key_values(rng, batch, past),
-            "cross_key_values": self.random_key_values(rng, cross_batch, tokens),
+            "cross_key_values": [
+                (key.swapaxes(2, 3).copy(), value)
+                for key, value in self.random_key_values(rng, cross_batch, tokens)
+            ],
         }
 
 
 def random_floats(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.standard_normal(shape, dtype=np.float32)
+
+
+def left_padded(batch: int, positions: int) -> np.ndarray:
+    """i64 [batch, positions], as if each row were a token shorter than the one before it."""
+    mask: np.ndarray = np.arange(positions) >= np.arange(batch)[:, None]
+    return mask.astype(np.int64)

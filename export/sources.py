@@ -56,7 +56,7 @@ def _from_hub(repository: str, revision: str | None) -> Source:
     at = f" at revision {revision}" if revision else ""
     try:
         info = HfApi().model_info(repository, revision=revision, timeout=HUB_TIMEOUT)
-        directory = _download(repository, info)
+        directory = _download(repository, revision, info)
     except RevisionNotFoundError as exc:
         raise SourceError(f"{repository} has no revision {revision} on the hub.") from exc
     except GatedRepoError as exc:
@@ -76,12 +76,13 @@ def _from_hub(repository: str, revision: str | None) -> Source:
     return Source(directory, repository, directory.name)
 
 
-def _download(repository: str, info: ModelInfo) -> Path:
+def _download(repository: str, revision: str | None, info: ModelInfo) -> Path:
     """Download no more than is needed: repositories carry the same weights in several formats."""
     names = [file.rfilename for file in info.siblings or []]
     kinds = (kind for kind in WEIGHTS if any(fnmatch(name, kind) for name in names))
     patterns = [*CONFIGURATION, *list(kinds)[:1]]
-    return Path(snapshot_download(repository, revision=info.sha, allow_patterns=patterns))
+    # By the name that was asked for: the cache remembers its commit, for a time without network.
+    return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))
 
 
 def _from_cache(repository: str, revision: str | None, why: Exception) -> Path:

@@ -12,6 +12,7 @@ from export.checkpoint import Checkpoint
 from export.errors import CaptionMismatch
 from export.pictures import Picture
 from server.captioning.captioner import Captioner
+from server.captioning.errors import CaptioningError
 from server.captioning.manifest import GenerationDefaults
 from server.captioning.options import GenerationOptions
 
@@ -49,14 +50,18 @@ def transformers_captions(checkpoint: Checkpoint, cases: Sequence[Case]) -> Iter
 
 
 def runtime_captions(directory: Path, cases: Sequence[Case]) -> Iterator[TokenIds]:
-    """Whole sequences as the server's runtime gives them from the model directory."""
-    captioner = Captioner.open(directory)
+    """Whole sequences as the server's runtime gives them from the model directory.
+
+    Raises CaptionMismatch if the runtime refuses the directory or a prompt.
+    """
     try:
+        captioner = Captioner.open(directory)
         for case in cases:
             options = options_for(case, captioner.manifest.generation)
             yield captioner.caption(case.picture.data, case.prompt, options).token_ids
-    finally:
         captioner.close()
+    except CaptioningError as exc:
+        raise CaptionMismatch(f"The server's runtime refuses the model: {exc}") from exc
 
 
 def options_for(case: Case, defaults: GenerationDefaults) -> GenerationOptions:

@@ -2,9 +2,9 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,12 @@ def output(tmp_path: Path) -> Path:
     """Where an export is to be written; what is in its parent is what it left behind."""
     (tmp_path / "models").mkdir()
     return tmp_path / "models" / "blip"
+
+
+def find(source: str, revision: str | None = None) -> list[str]:
+    """No more of an export than finding, or downloading, its source."""
+    call = f"find_source({source!r}, {revision!r})"
+    return [sys.executable, "-c", f"from export.sources import find_source; {call}"]
 
 
 def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> None:
@@ -123,18 +129,26 @@ def test_an_unknown_revision_is_named(output: Path, tmp_path: Path) -> None:
 def test_a_revision_is_downloaded_and_recorded(
     tiny_checkpoint: Path, output: Path, tmp_path: Path
 ) -> None:
-    """The manifest names the hub id and the commit; a second export needs no hub any more."""
+    """The manifest and the summary name the hub id, the manifest also the commit."""
     with serve_hub(REPOSITORY, tiny_checkpoint) as hub:
         flags = ("--revision", "v1", "--pictures", "1")
-        online = export(REPOSITORY, output, *flags, home=tmp_path, hub=hub)
-    assert online.returncode == 0, online.stderr
+        result = export(REPOSITORY, output, *flags, home=tmp_path, hub=hub)
+    assert result.returncode == 0, result.stderr
     manifest = read_manifest(output)
     assert (manifest.source, manifest.revision) == (REPOSITORY, COMMITS["v1"])
-    assert REPOSITORY in online.stdout
-    shutil.rmtree(output)
-    offline = export(REPOSITORY, output, *flags, home=tmp_path)
-    assert offline.returncode == 0, offline.stderr
-    assert read_manifest(output) == manifest
+    assert REPOSITORY in result.stdout
+
+
+@pytest.mark.parametrize("revision", [None, "v1"])
+def test_what_was_downloaded_needs_no_hub_any_more(
+    revision: str | None, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    """The cache knows the commit by the name that was asked for."""
+    with serve_hub(REPOSITORY, tiny_checkpoint) as hub:
+        subprocess.run(
+            find(REPOSITORY, revision), cwd=ROOT, env=environment(tmp_path, hub), check=True
+        )
+    subprocess.run(find(REPOSITORY, revision), cwd=ROOT, env=environment(tmp_path), check=True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -180,3 +194,17 @@ def test_a_disk_that_refuses_leaves_nothing(
     assert last.startswith(f"export: {output} can't be written: File too large")
     assert "Traceback" not in result.stderr
     assert os.listdir(output.parent) == []
+
+
+def test_a_download_that_broke_off_is_no_checkpoint(
+    tiny_checkpoint: Path, output: Path, tmp_path: Path
+) -> None:
+    """With weights missing from the cache and no hub, the hub is what is said to be missing."""
+    weights = "model.safetensors"
+    with serve_hub(REPOSITORY, tiny_checkpoint) as hub:
+        subprocess.run(find(REPOSITORY), cwd=ROOT, env=environment(tmp_path, hub), check=True)
+    (cached,) = (tmp_path / "hub").glob(f"models--*/snapshots/*/{weights}")
+    cached.unlink()
+    result = export(REPOSITORY, output, home=tmp_path)
+    assert result.returncode == 1
+    assert_one_line(result, REPOSITORY, "can't be reached")

@@ -4,7 +4,8 @@ import pytest
 import torch
 from transformers import BlipForConditionalGeneration
 
-from export.graphs import DecoderStep, KeyValue, PictureEncoder
+from export.graphs import DecoderStep, PictureEncoder
+from export.layers import KeyValue
 from tests.export.checkpoints import LARGE_LIKE, ODD, TINY, Geometry, build_model
 
 IDS = torch.tensor([[30522, 1037, 3861, 1997], [30522, 2045, 2003, 1037]])
@@ -33,8 +34,10 @@ def no_past(geometry: Geometry, batch: int) -> list[KeyValue]:
     return [(empty, empty)] * geometry.text_layers
 
 
-def positions(start: int, ids: torch.Tensor) -> torch.Tensor:
-    return torch.arange(start, start + ids.shape[1]).expand_as(ids)
+def places(start: int, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """position_ids and attention_mask of `ids` behind a past of length `start`, unpadded."""
+    end = start + ids.shape[1]
+    return torch.arange(start, end).expand_as(ids), torch.ones(len(ids), end, dtype=torch.int64)
 
 
 @torch.inference_mode()
@@ -43,7 +46,7 @@ def test_a_prompt_gets_transformers_logits(
 ) -> None:
     """Encoder and decoder step together give the logits of the model's own forward pass."""
     cross = PictureEncoder(model)(pixel_values)["cross_key_values"]
-    step = DecoderStep(model)(IDS, positions(0, IDS), no_past(geometry, 2), cross)
+    step = DecoderStep(model)(IDS, *places(0, IDS), no_past(geometry, 2), cross)
     expected = model(pixel_values=pixel_values, input_ids=IDS).logits[:, -1]
     torch.testing.assert_close(step["logits"], expected, atol=1e-5, rtol=1e-5)
 
@@ -56,10 +59,10 @@ def test_token_by_token_equals_all_at_once(
     decoder = DecoderStep(model)
     cross = PictureEncoder(model)(pixel_values)["cross_key_values"]
     past = no_past(geometry, 2)
-    whole = decoder(IDS, positions(0, IDS), past, cross)
+    whole = decoder(IDS, *places(0, IDS), past, cross)
     for i in range(IDS.shape[1]):
         token = IDS[:, i : i + 1]
-        step = decoder(token, positions(i, token), past, cross)
+        step = decoder(token, *places(i, token), past, cross)
         past = step["present"]
     torch.testing.assert_close(step["logits"], whole["logits"], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(step["present"], whole["present"], atol=1e-5, rtol=1e-5)
@@ -72,13 +75,30 @@ def test_no_token_sees_a_later_one(
     """Behind a past, too, a changed last token leaves the keys and values before it alone."""
     decoder = DecoderStep(model)
     cross = PictureEncoder(model)(pixel_values)["cross_key_values"]
-    past = decoder(IDS, positions(0, IDS), no_past(geometry, 2), cross)["present"]
+    past = decoder(IDS, *places(0, IDS), no_past(geometry, 2), cross)["present"]
     changed = IDS.clone()
     changed[:, -1] = 7
-    one, other = (decoder(ids, positions(4, ids), past, cross) for ids in (IDS, changed))
+    one, other = (decoder(ids, *places(4, ids), past, cross) for ids in (IDS, changed))
     for (key, value), (other_key, other_value) in zip(
         one["present"], other["present"], strict=True
     ):
         torch.testing.assert_close(key[:, :, :-1], other_key[:, :, :-1])
         torch.testing.assert_close(value[:, :, :-1], other_value[:, :, :-1])
         assert not torch.equal(key[:, :, -1], other_key[:, :, -1])
+
+
+@torch.inference_mode()
+def test_padding_on_the_left_changes_nothing(
+    model: BlipForConditionalGeneration, geometry: Geometry, pixel_values: torch.Tensor
+) -> None:
+    """Whatever lies in padded positions, of the past and of the new tokens alike."""
+    decoder = DecoderStep(model)
+    cross = PictureEncoder(model)(pixel_values)["cross_key_values"]
+    expected = decoder(IDS, *places(0, IDS), no_past(geometry, 2), cross)
+    padding = torch.full((2, 2), 7)
+    mask = torch.tensor([[0] * 5 + [1] * 4] * 2)
+    position_ids = torch.tensor([[0, 0, 0, 1, 2, 3]] * 2)
+    noise = torch.randn(2, geometry.text_heads, 3, geometry.text_hidden // geometry.text_heads)
+    past = [(noise, noise)] * geometry.text_layers
+    found = decoder(torch.cat([padding, IDS], 1), position_ids, mask, past, cross)
+    torch.testing.assert_close(found["logits"], expected["logits"], atol=1e-5, rtol=1e-5)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 import pytest
 from numpy.typing import NDArray
 
@@ -31,14 +31,16 @@ def decoder_inputs(batch: int, sequence: int, past: int, cross_batch: int) -> Ar
     inputs: Arrays = {
         "input_ids": rng.integers(TINY.vocab_size, size=(batch, sequence)),
         "position_ids": np.tile(np.arange(past, past + sequence), (batch, 1)),
+        "attention_mask": np.ones((batch, past + sequence), np.int64),
     }
     for layer in range(TINY.text_layers):
         for kind in ("key", "value"):
             inputs[f"past_key_values.{layer}.{kind}"] = rng.standard_normal(
                 (batch, heads, past, head_dim), dtype=np.float32
             )
+            sizes = (head_dim, 17) if kind == "key" else (17, head_dim)
             inputs[f"cross_key_values.{layer}.{kind}"] = rng.standard_normal(
-                (cross_batch, heads, 17, head_dim), dtype=np.float32
+                (cross_batch, heads, *sizes), dtype=np.float32
             )
     return inputs
 
@@ -109,15 +111,21 @@ def test_axes_have_the_names_of_the_contract(tmp_path: Path) -> None:
 
     encoder, decoder = shapes("encoder_model.onnx"), shapes("decoder_model.onnx")
     names = [f"{layer}.{kind}" for layer in range(3) for kind in ("key", "value")]
+    cross = {
+        f"cross_key_values.{layer}.{kind}": sizes
+        for layer in range(3)
+        for kind, sizes in (("key", [5, 8, 37]), ("value", [5, 37, 8]))
+    }
     assert encoder == {
         "pixel_values": ["batch", 3, 42, 42],
-        **{f"cross_key_values.{name}": ["batch", 5, 37, 8] for name in names},
+        **{name: ["batch", *sizes] for name, sizes in cross.items()},
     }
     assert decoder == {
         "input_ids": ["batch", "sequence"],
         "position_ids": ["batch", "sequence"],
+        "attention_mask": ["batch", "past + sequence"],
         **{f"past_key_values.{name}": ["batch", 5, "past", 8] for name in names},
-        **{f"cross_key_values.{name}": ["cross_batch", 5, 37, 8] for name in names},
+        **{name: ["cross_batch", *sizes] for name, sizes in cross.items()},
         "logits": ["batch", 30530],
         **{f"present.{name}": ["batch", 5, "past + sequence", 8] for name in names},
     }

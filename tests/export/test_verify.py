@@ -2,16 +2,17 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from torch import Tensor
 
-import export.graphs
-import export.pipeline
 from export.__main__ import main
+from export.convert import validate_graph
 from export.errors import CaptionMismatch
+from export.graphs import causal_mask
 from export.pictures import ENCODINGS, generate_pictures
 from export.verify import Case, TokenIds, check_equal
 from server.captioning.model_directory import read_manifest
@@ -53,14 +54,13 @@ def test_a_graph_with_other_numbers_fails(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Optimum's comparison stops the export, naming graph, output and difference."""
-    validate = export.pipeline.validate_graph
 
     def validate_against_other_weights(graph: Any, *arguments: Any) -> None:
         model = build_model(TINY, seed=1)
         other = type(graph.module)(model)
-        validate(type(graph)(graph.file, other, graph.config, graph.validated_at), *arguments)
+        validate_graph(type(graph)(graph.file, other, graph.config, graph.validated_at), *arguments)
 
-    monkeypatch.setattr(export.pipeline, "validate_graph", validate_against_other_weights)
+    monkeypatch.setattr("export.pipeline.validate_graph", validate_against_other_weights)
     (tmp_path / "models").mkdir()
     assert main([str(tiny_checkpoint), str(tmp_path / "models" / "tiny")]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
@@ -77,17 +77,28 @@ def test_a_graph_that_captions_otherwise_fails(
 ) -> None:
     """A module that is itself wrong passes Optimum's comparison, but not the captions'."""
 
-    def mask_nothing(past: int, sequence: int) -> Tensor:
-        return export_mask(past, sequence) * 0
+    def mask_nothing(attention_mask: Tensor, sequence: int) -> Tensor:
+        return causal_mask(attention_mask, sequence) * 0
 
-    export_mask = export.graphs.causal_mask
-    monkeypatch.setattr(export.graphs, "causal_mask", mask_nothing)
+    monkeypatch.setattr("export.graphs.causal_mask", mask_nothing)
     (tmp_path / "models").mkdir()
     output = tmp_path / "models" / "tiny"
     assert main([str(tiny_checkpoint), str(output), "--pictures", "2"]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
     assert "captions differ from transformers'" in message
     assert "prompt '" in message
+    assert os.listdir(tmp_path / "models") == []
+
+
+def test_a_model_the_runtime_refuses_is_no_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tokenizer with more words than the decoder: the runtime's own check is told in one line."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint", replace(TINY, vocab_size=30523))
+    (tmp_path / "models").mkdir()
+    output = tmp_path / "models" / "tiny"
+    assert main([str(checkpoint), str(output), "--pictures", "1"]) == 1
+    assert "tokenizer.json knows 30524 tokens" in capsys.readouterr().err.splitlines()[-1]
     assert os.listdir(tmp_path / "models") == []
 
 
