@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from transformers import BlipForConditionalGeneration
 
 from benchmarks.pictures import SIZES, draw
-from export.graphs import DecoderStep, KeyValue, PictureEncoder, decoder_layers, split_heads
+from export.graphs import DecoderStep, PictureEncoder, decoder_layers
+from export.layers import KeyValue, split_heads
 from server.captioning.images import decode
 from server.captioning.manifest import Manifest
 from server.captioning.pixel_values import to_pixel_values
@@ -54,7 +55,8 @@ class SplitDecoder(nn.Module):
     def forward(
         self, input_ids: Tensor, position_ids: Tensor, past: Tensors, memory: Tensors
     ) -> Tensors:
-        output = self.step(input_ids, position_ids, paired(past), paired(memory))
+        seen = torch.ones(1, past[0].shape[2] + 1, dtype=torch.int64)
+        output = self.step(input_ids, position_ids, seen, paired(past), paired(memory))
         return output["logits"], *flat(output["present"])
 
 
@@ -84,7 +86,8 @@ class NotebookDecoder(nn.Module):
     def forward(
         self, input_ids: Tensor, position_ids: Tensor, past: Tensors, memory: Tensors
     ) -> Tensors:
-        cross = tuple(split_heads(each(memory[0]), self.heads) for each in self.projections)
+        pairs = paired(tuple(split_heads(each(memory[0]), self.heads) for each in self.projections))
+        cross = flat([(key.transpose(2, 3), value) for key, value in pairs])
         output: Tensors = self.decoder(input_ids, position_ids, past, cross)
         return output
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from server.captioning.encoder import EncodedImage
+from server.captioning.encoder import EncodedImage, cross_key_values
 from server.captioning.manifest import Manifest
 from server.captioning.scores import Scores
 from server.captioning.sequences import Feed
@@ -17,16 +17,17 @@ class Decoder:
         """Raises ModelDirectoryError if the graph isn't what the manifest says."""
         shape = manifest.decoder
         tokens = TensorType("tensor(int64)", (None, None))
-        key_value = TensorType("tensor(float)", (None, shape.heads, None, shape.head_dim))
+        value = TensorType("tensor(float)", (None, shape.heads, None, shape.head_dim))
         self._shape = shape
         self._past_names = key_value_names("past_key_values", shape.layers)
         self._cross_names = key_value_names("cross_key_values", shape.layers)
         self._session = Session(
             path,
-            {"input_ids": tokens, "position_ids": tokens}
-            | dict.fromkeys([*self._past_names, *self._cross_names], key_value),
+            {"input_ids": tokens, "position_ids": tokens, "attention_mask": tokens}
+            | dict.fromkeys(self._past_names, value)
+            | cross_key_values(shape),
             {"logits": TensorType("tensor(float)", (None, shape.vocab_size))}
-            | dict.fromkeys(key_value_names("present", shape.layers), key_value),
+            | dict.fromkeys(key_value_names("present", shape.layers), value),
             threads,
         )
 
@@ -40,11 +41,13 @@ class Decoder:
     ) -> tuple[Scores, list[NDArray[np.float32]]]:
         """Logits float32 [rows, vocab] and the past with the feed's tokens in it."""
         rows, new = feed.tokens.shape
-        positions = np.arange(past[0].shape[2], past[0].shape[2] + new)
+        length = past[0].shape[2] + new
+        positions = np.arange(length - new, length)
         logits, *present = self._session.run(
             {
                 "input_ids": feed.tokens,
                 "position_ids": np.broadcast_to(positions, (rows, new)),
+                "attention_mask": np.ones((rows, length), np.int64),
                 **dict(zip(self._past_names, past, strict=True)),
                 **dict(zip(self._cross_names, image.cross_key_values, strict=True)),
             }
