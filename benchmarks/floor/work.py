@@ -4,6 +4,9 @@ from math import prod
 from pathlib import Path
 
 import onnx
+from onnxruntime.tools.symbolic_shape_infer import (  # type: ignore[import-untyped]
+    SymbolicShapeInference,
+)
 
 from benchmarks.rows import Work
 from server.captioning.model_directory import ModelDirectory
@@ -22,15 +25,14 @@ def work_of(directory: Path) -> Work:
 
 
 def tensor_sizes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor, with every axis that the exporter left open set to 1."""
+    """The shape of every tensor, with every axis that the exporter left open set to 1.
+
+    By ONNX Runtime's inference: ONNX's own does not see through shapes that a graph computes.
+    """
     for value in model.graph.input:
         for axis in value.type.tensor_type.shape.dim:
             axis.dim_value = axis.dim_value or 1
-    # Outputs state open axes too, which would win over what is inferred.
-    for value in model.graph.output:
-        value.type.tensor_type.ClearField("shape")
-    del model.graph.value_info[:]
-    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    inferred = SymbolicShapeInference.infer_shapes(model, auto_merge=True).graph
     values = [*inferred.value_info, *inferred.input, *inferred.output]
     found = {each.name: _shape(each.type.tensor_type.shape) for each in values}
     found.update({each.name: tuple(each.dims) for each in inferred.initializer})

@@ -50,6 +50,8 @@ class OpenVinoPipeline:
         token_ids = [self._manifest.tokens.start]
         for position in range(tokens):
             logits, past = self._step(token_ids[-1], position, past)
+            # No caption ends before its greatest length.
+            logits[:, self._manifest.tokens.sep] = -np.inf
             token_ids.append(int(logits.argmax()))
         return tuple(token_ids[1:])
 
@@ -58,5 +60,5 @@ class OpenVinoPipeline:
         for index, array in enumerate(inputs):
             self._decoder.set_input_tensor(index, openvino.Tensor(array))
         self._decoder.infer()
-        logits, *present = (tensor.data for tensor in self._decoder.output_tensors)
-        return logits, [each.copy() for each in present]
+        logits, *present = (tensor.data.copy() for tensor in self._decoder.output_tensors)
+        return logits, present

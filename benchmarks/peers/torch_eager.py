@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from PIL import Image
 from transformers import BlipForConditionalGeneration, BlipProcessor
+from transformers.utils import logging
 
 from benchmarks.peers.pipeline import Phases, Stopwatch
 
@@ -17,6 +18,7 @@ class TorchPipeline:
 
     def __init__(self, checkpoint: Path, threads: int, dtype: torch.dtype) -> None:
         torch.set_num_threads(threads)
+        logging.set_verbosity_error()
         self._dtype = dtype
         self._processor = BlipProcessor.from_pretrained(checkpoint)
         model: Any = BlipForConditionalGeneration.from_pretrained(checkpoint, dtype=dtype)

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from tests.export.checkpoints import TINY, build_checkpoint
 
 
 @pytest.fixture(scope="session")
-def tiny_subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+def tiny_subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     """A random model of a few thousand weights, as a checkpoint and as a model directory."""
     home: Path = tmp_path_factory.mktemp("subject")
     threads = torch.get_num_threads()
@@ -18,4 +17,4 @@ def tiny_subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
     checkpoint = build_checkpoint(home / "checkpoint", TINY)
     assert main([str(checkpoint), str(home / "fp32"), "--pictures", "1"]) == 0
     torch.set_num_threads(threads)
-    yield Subject("tiny", home, checkpoint, {"fp32": home / "fp32"})
+    return Subject("tiny", home, checkpoint, {"fp32": home / "fp32"})

@@ -47,7 +47,7 @@ def test_pipelines_do_the_same_work(tiny_subject: Subject) -> None:
 
 
 def test_what_is_missing_is_named(tiny_subject: Subject) -> None:
-    """Pipelines without their model or checkpoint are absent with a reason, the rest is measured."""
+    """A pipeline without its model or checkpoint is absent with a reason, others are measured."""
     subject = replace(tiny_subject, checkpoint=None)
     rows = measure(subject, "ours-int8", "tutorial-torch", "ours-fp32").rows
     absent = {row.pipeline: row.reason for row in rows if isinstance(row, Absent)}
