@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from starlette.types import Receive
 
-from server.cache.captions import CaptionCache
+from server.cache.captions import CaptionCache, Entry
 from server.cache.flight import Flights
 from server.cache.key import cache_key
 from server.cache.values import CachedCaption
@@ -70,23 +70,24 @@ class Pipeline:
         Captioner.caption raises.
         """
         key = cache_key(self._captioner.digest, upload.image_digest, upload.prompt, upload.options)
+        entry = self._cache.entry(key)
         looked_up: dict[str, float] = {}
         if not refresh:
             began = perf_counter()
-            found = await self._cache.get(key)
+            found = await entry.get()
             looked_up["cache"] = perf_counter() - began
             if found:
                 return Outcome(found, "HIT", looked_up)
         # Nobody who wants a fresh caption shares a flight that may still look into the cache.
         flight = f"{key} refresh" if refresh else key
-        shared = self.flights.share(flight, lambda: self._infer(key, upload, refresh))
+        shared = self.flights.share(flight, lambda: self._infer(entry, upload, refresh))
         outcome, joined = await while_connected(receive, shared)
         status = "COALESCED" if joined and outcome.cache == "MISS" else outcome.cache
         return Outcome(outcome.caption, status, {**looked_up, **outcome.phases})
 
-    async def _infer(self, key: str, upload: Upload, refresh: bool) -> Outcome:
+    async def _infer(self, entry: Entry, upload: Upload, refresh: bool) -> Outcome:
         # An earlier flight may have landed between this one's look-up and its start.
-        if not refresh and (found := await self._cache.get(key)):
+        if not refresh and (found := await entry.get()):
             return Outcome(found, "HIT")
         submitted = perf_counter()
 
@@ -98,7 +99,7 @@ class Pipeline:
 
         waited, made = await self._worker.run(infer)
         caption = CachedCaption(made.text, made.token_ids, made.confidence, made.finish_reason)
-        await self._cache.put(key, caption)
+        await entry.put(caption)
         phases = {
             "queue": waited,
             "preprocess": made.timings.preprocess,

@@ -24,21 +24,33 @@ class Store(Protocol):
     async def probe(self) -> None: ...
 
 
+class Entry(Protocol):
+    """What the cache has under one key, as one request sees it.
+
+    Never raises: a cache that fails has no caption and keeps none.
+    """
+
+    async def get(self) -> CachedCaption | None: ...
+
+    async def put(self, caption: CachedCaption) -> None: ...
+
+
 class CaptionCache(Protocol):
-    """Never raises: a cache that fails has no entry and keeps none."""
+    """Captions by key."""
 
-    async def get(self, key: str) -> CachedCaption | None: ...
-
-    async def put(self, key: str, caption: CachedCaption) -> None: ...
+    def entry(self, key: str) -> Entry: ...
 
 
 class NoCache:
-    """The cache of a server that runs without one."""
+    """The cache of a server that runs without one, and each of its entries."""
 
-    async def get(self, key: str) -> CachedCaption | None:
+    def entry(self, key: str) -> Entry:
+        return self
+
+    async def get(self) -> CachedCaption | None:
         return None
 
-    async def put(self, key: str, caption: CachedCaption) -> None:
+    async def put(self, caption: CachedCaption) -> None:
         return None
 
 
@@ -46,38 +58,67 @@ class StoredCaptions:
     """A CaptionCache over a Store; `ttl` is in seconds."""
 
     def __init__(self, store: Store, breaker: Breaker, ttl: int) -> None:
-        self._store = store
-        self._breaker = breaker
+        self.store = store
+        self.breaker = breaker
         self._ttl = ttl
         self._last_refusal = ""
 
-    async def get(self, key: str) -> CachedCaption | None:
-        if self._breaker.is_open:
-            return None
-        try:
-            value = await self._store.get(key)
-        except StoreError as exc:
-            self._note(exc)
-            return None
-        self._breaker.record_success()
-        return decode(key, value) if value is not None else None
+    def entry(self, key: str) -> Entry:
+        return StoredEntry(self, key)
 
-    async def put(self, key: str, caption: CachedCaption) -> None:
-        if self._breaker.is_open:
-            return
-        ttl_ms = round(self._ttl * 1000 * random.uniform(1 - TTL_JITTER, 1 + TTL_JITTER))
-        try:
-            await self._store.set(key, encode(key, caption), ttl_ms)
-        except StoreError as exc:
-            self._note(exc)
-        else:
-            self._breaker.record_success()
-            self._last_refusal = ""
+    def ttl_ms(self) -> int:
+        return round(self._ttl * 1000 * random.uniform(1 - TTL_JITTER, 1 + TTL_JITTER))
 
-    def _note(self, error: StoreError) -> None:
+    def note_written(self) -> None:
+        self.breaker.record_success()
+        self._last_refusal = ""
+
+    def note(self, error: StoreError) -> None:
         # A store that refuses does so at once and may still have hits: no reason to leave it alone.
         if not isinstance(error, StoreRefused):
-            self._breaker.record_failure(error)
+            self.breaker.record_failure(error)
         elif str(error) != self._last_refusal:
             self._last_refusal = str(error)
             logger.warning("The cache refuses, captions go on without it: %s", error)
+
+
+class StoredEntry:
+    """An Entry of StoredCaptions.
+
+    After one operation that found nobody it leaves the store alone, so that a store that hangs
+    costs a request one timeout and not one for each operation.
+    """
+
+    def __init__(self, captions: StoredCaptions, key: str) -> None:
+        self._captions = captions
+        self._key = key
+        self._unreachable = False
+
+    async def get(self) -> CachedCaption | None:
+        if self._is_left_alone():
+            return None
+        try:
+            value = await self._captions.store.get(self._key)
+        except StoreError as exc:
+            self._note(exc)
+            return None
+        self._captions.breaker.record_success()
+        return decode(self._key, value) if value is not None else None
+
+    async def put(self, caption: CachedCaption) -> None:
+        if self._is_left_alone():
+            return
+        value = encode(self._key, caption)
+        try:
+            await self._captions.store.set(self._key, value, self._captions.ttl_ms())
+        except StoreError as exc:
+            self._note(exc)
+        else:
+            self._captions.note_written()
+
+    def _is_left_alone(self) -> bool:
+        return self._unreachable or self._captions.breaker.is_open
+
+    def _note(self, error: StoreError) -> None:
+        self._unreachable = not isinstance(error, StoreRefused)
+        self._captions.note(error)

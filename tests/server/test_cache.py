@@ -169,6 +169,15 @@ async def test_hung_and_back(valkey: Valkey) -> None:
         await recovered(served)
 
 
+async def test_hung_costs_one_timeout(valkey: Valkey) -> None:
+    """A request that meets a Redis that hangs waits for it once, not for each operation."""
+    async with cached_app(valkey, redis_timeout=1.0) as served:
+        with valkey.hung():
+            began = perf_counter()
+            assert await status(served) == "MISS"
+            assert 1.0 <= perf_counter() - began < 2.0
+
+
 @pytest.mark.parametrize(
     "fault",
     [
