@@ -50,12 +50,17 @@ def run(options: argparse.Namespace) -> None:
     # times as long over small layers. OpenMP reads this once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Imported here because it takes seconds, which nobody should wait for a wrong SOURCE.
+    from export.gate import Gate
     from export.pipeline import ExportRequest, export_model
 
     request = ExportRequest(
         source=source,
         output=options.output,
-        precision=options.precision,
+        gate=Gate(
+            precision=options.precision,
+            min_agreement=options.min_agreement if options.precision == "int8" else 1.0,
+            excluded=tuple(options.exclude),
+        ),
         name=options.name or options.output.absolute().name,
         images=options.images,
         pictures=options.pictures,
@@ -80,7 +85,27 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "output", metavar="OUTPUT", type=Path, help="the model directory to write; must not exist"
     )
     parser.add_argument(
-        "--precision", choices=["fp32"], default="fp32", help="of the weights (default: fp32)"
+        "--precision",
+        choices=["fp32", "int8"],
+        default="fp32",
+        help="fp32 captions token for token as transformers; int8 is faster and smaller, and its "
+        "captions have to pass --min-agreement (default: fp32)",
+    )
+    parser.add_argument(
+        "--min-agreement",
+        metavar="SHARE",
+        type=share,
+        default=0.98,
+        help="of the captions, from 0 to 1, that have to be transformers' token for token in int8 "
+        "(default: 0.98)",
+    )
+    parser.add_argument(
+        "--exclude",
+        metavar="LAYER",
+        nargs="+",
+        default=[],
+        help="linear layers to keep in fp32, such as encoder.layers.0.mlp.fc2; * stands for "
+        "anything",
     )
     parser.add_argument("--revision", help="branch, tag or commit of the hub id (default: main)")
     parser.add_argument("--name", help="the model's name (default: OUTPUT's last part)")
@@ -105,6 +130,13 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+def share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return number
 
 

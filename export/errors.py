@@ -4,6 +4,7 @@ ExportError
 ├── SourceError
 ├── PictureError
 ├── OutputError
+├── QuantisationError
 ├── GraphMismatch
 └── CaptionMismatch
 """
@@ -23,6 +24,10 @@ class PictureError(ExportError):
 
 class OutputError(ExportError):
     """The model directory exists already or cannot be written."""
+
+
+class QuantisationError(ExportError):
+    """A layer to keep in fp32 is not in the graphs."""
 
 
 class GraphMismatch(ExportError):

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from export.checkpoint import Checkpoint
 from export.onnx_configs import OPSET
@@ -12,6 +12,7 @@ from server.captioning.manifest import (
     GenerationDefaults,
     ImageSettings,
     Manifest,
+    Precision,
     Tokens,
 )
 from server.captioning.model_directory import FILES, TOKENIZER, sha256_of
@@ -24,9 +25,7 @@ def write_tokenizer(checkpoint: Checkpoint, directory: Path) -> None:
     checkpoint.tokenizer.backend_tokenizer.save(str(directory / TOKENIZER))
 
 
-def describe(
-    checkpoint: Checkpoint, directory: Path, name: str, precision: Literal["fp32"]
-) -> Manifest:
+def describe(checkpoint: Checkpoint, directory: Path, name: str, precision: Precision) -> Manifest:
     """The manifest of a directory that has all its files; not verified yet."""
     return Manifest(
         schema_version=SCHEMA_VERSION,

@@ -1,27 +1,18 @@
 """An export from beginning to end."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.convert import decoder_graph, encoder_graph, export_graph, validate_graph
+from export.gate import Gate
 from export.manifest import describe, write_tokenizer
-from export.onnx_configs import BlipOnnxConfig
 from export.output import written_whole
-from export.pictures import Picture, generate_pictures, read_pictures
+from export.pictures import generate_pictures, read_pictures
 from export.progress import Steps
+from export.quantise import quantise
 from export.quiet import quiet
 from export.sources import Source
-from export.verify import (
-    NUM_BEAMS,
-    PROMPTS,
-    cases_for,
-    check_equal,
-    runtime_captions,
-    transformers_captions,
-)
 from server.captioning.manifest import Manifest
 from server.captioning.model_directory import write_manifest
 
@@ -37,7 +28,7 @@ class ExportRequest:
 
     source: Source
     output: Path
-    precision: Literal["fp32"]
+    gate: Gate
     name: str
     images: Path | None
     pictures: int | None
@@ -54,11 +45,11 @@ def export_model(request: ExportRequest, steps: Steps) -> Manifest:
             checkpoint = load_checkpoint(request.source)
         pictures = given or generate_pictures(request.pictures or _default_count(checkpoint))
         with written_whole(request.output) as directory:
-            _write_graphs(checkpoint, directory, steps)
+            _write_graphs(checkpoint, directory, request.gate, steps)
             write_tokenizer(checkpoint, directory)
-            unverified = describe(checkpoint, directory, request.name, request.precision)
+            unverified = describe(checkpoint, directory, request.name, request.gate.precision)
             write_manifest(directory, unverified)
-            figures = _verify(checkpoint, directory, pictures, steps)
+            figures = request.gate.verify(checkpoint, directory, pictures, steps)
             manifest = replace(unverified, verification=figures)
             write_manifest(directory, manifest)
     return manifest
@@ -69,32 +60,12 @@ def _default_count(checkpoint: Checkpoint) -> int:
     return PICTURES_FOR_SMALL if small else PICTURES_FOR_LARGE
 
 
-def _write_graphs(checkpoint: Checkpoint, directory: Path, steps: Steps) -> None:
+def _write_graphs(checkpoint: Checkpoint, directory: Path, gate: Gate, steps: Steps) -> None:
     for graph in (encoder_graph(checkpoint.model), decoder_graph(checkpoint.model)):
         with steps.step(f"export {graph.file}"):
             export_graph(checkpoint.model, graph, directory)
         with steps.step(f"validate {graph.file}", len(graph.validated_at)) as advance:
             validate_graph(graph, directory, advance)
-
-
-def _verify(
-    checkpoint: Checkpoint, directory: Path, pictures: Sequence[Picture], steps: Steps
-) -> dict[str, object]:
-    """Figures for the manifest. Raises CaptionMismatch."""
-    cases = cases_for(pictures)
-    # One pipeline after the other: their thread pools would spin against each other.
-    expected = transformers_captions(checkpoint, cases)
-    found = runtime_captions(directory, cases)
-    check_equal(
-        cases,
-        steps.each("caption with transformers", expected, len(cases)),
-        steps.each("caption with ONNX Runtime", found, len(cases)),
-    )
-    return {
-        "graph_tolerance": BlipOnnxConfig.ATOL_FOR_VALIDATION,
-        "pictures": len(pictures),
-        "prompts": list(PROMPTS),
-        "num_beams": list(NUM_BEAMS),
-        "captions": len(cases),
-        "identical_to_transformers": len(cases),
-    }
+    if gate.precision == "int8":
+        with steps.step("quantise"):
+            quantise(directory, gate.excluded)

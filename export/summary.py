@@ -21,5 +21,10 @@ def print_summary(manifest: Manifest, output: Path) -> None:
         f"{figures['identical_to_transformers']} of {figures['captions']} token for token as "
         f"transformers'",
     )
+    if manifest.precision == "int8":
+        table.add_row(
+            "logits",
+            f"{figures['mean_logit_error']} off in the mean, cosine {figures['logit_cosine']}",
+        )
     table.add_row("written to", str(output))
     Console().print(table)

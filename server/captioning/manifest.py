@@ -10,6 +10,8 @@ from server.captioning.records import read_record
 
 SCHEMA_VERSION = 1
 
+Precision = Literal["fp32", "int8"]
+
 #: The fields a caption depends on. Tool versions and figures are not among them.
 DIGESTED = ("schema_version", "image", "decoder", "tokens", "generation", "files")
 
@@ -68,7 +70,7 @@ class Manifest:
     name: str
     source: str
     revision: str | None
-    precision: Literal["fp32", "int8"]
+    precision: Precision
     opset: int
     image: ImageSettings
     decoder: DecoderShape

@@ -1,0 +1,105 @@
+"""What a model directory has to pass before it takes its name, and the figures that come of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.checkpoint import Checkpoint
+from export.errors import CaptionMismatch
+from export.logits import logit_error, runtime_logits, transformers_logits
+from export.onnx_configs import BlipOnnxConfig
+from export.pictures import Picture
+from export.progress import Steps
+from export.sensitivity import layer_sensitivities
+from export.verify import (
+    NUM_BEAMS,
+    PROMPTS,
+    Case,
+    TokenIds,
+    cases_for,
+    check_equal,
+    runtime_captions,
+    transformers_captions,
+)
+from server.captioning.manifest import Precision
+
+LOGIT_CASES = 8  # captions whose logits are compared: each is hundreds of thousands of numbers
+TOLD_LAYERS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What is asked of the captions; `excluded` are the linear layers kept in fp32."""
+
+    precision: Precision
+    min_agreement: float
+    excluded: tuple[str, ...]
+
+    def verify(
+        self, checkpoint: Checkpoint, directory: Path, pictures: Sequence[Picture], steps: Steps
+    ) -> dict[str, object]:
+        """Figures for the manifest. Raises CaptionMismatch."""
+        cases = cases_for(pictures)
+        # One pipeline after the other: their thread pools would spin against each other.
+        expected = steps.each(
+            "caption with transformers", transformers_captions(checkpoint, cases), len(cases)
+        )
+        found = steps.each(
+            "caption with ONNX Runtime", runtime_captions(directory, cases), len(cases)
+        )
+        try:
+            agreement = check_equal(cases, expected, found, self.min_agreement)
+        except CaptionMismatch as exc:
+            if self.precision == "fp32":
+                raise
+            advice = self._advice(checkpoint, cases, expected, steps)
+            raise CaptionMismatch(f"{exc} {advice}") from exc
+        figures: dict[str, object] = {
+            "graph_tolerance": BlipOnnxConfig.ATOL_FOR_VALIDATION,
+            "pictures": len(pictures),
+            "prompts": list(PROMPTS),
+            "num_beams": list(NUM_BEAMS),
+            "captions": agreement.captions,
+            "identical_to_transformers": agreement.identical,
+        }
+        if self.precision == "int8":
+            figures |= {
+                "min_agreement": self.min_agreement,
+                "excluded": list(self.excluded),
+                "token_agreement": round(agreement.tokens, 4),
+                **_logit_figures(checkpoint, directory, cases, expected, steps),
+            }
+        return figures
+
+    def _advice(
+        self,
+        checkpoint: Checkpoint,
+        cases: Sequence[Case],
+        captions: Sequence[TokenIds],
+        steps: Steps,
+    ) -> str:
+        with steps.step("find the layers that int8 hurts"):
+            layers = sorted(
+                layer_sensitivities(checkpoint, cases[:1], captions[:1]),
+                key=lambda each: -each.error,
+            )
+        worst = ", ".join(f"{each.layer} ({each.error:.2g})" for each in layers[:TOLD_LAYERS])
+        return (
+            f"--min-agreement asks for {self.min_agreement:.1%} equal ones. The layers that change "
+            f"the logits most: {worst}; keep them in fp32 with --exclude, or ask for less."
+        )
+
+
+def _logit_figures(
+    checkpoint: Checkpoint,
+    directory: Path,
+    cases: Sequence[Case],
+    captions: Sequence[TokenIds],
+    steps: Steps,
+) -> dict[str, object]:
+    along = cases[:LOGIT_CASES], captions[:LOGIT_CASES]
+    with steps.step("compare logits"):
+        error = logit_error(
+            transformers_logits(checkpoint, *along), runtime_logits(directory, *along)
+        )
+    return {"mean_logit_error": round(error.mean, 4), "logit_cosine": round(error.cosine, 6)}

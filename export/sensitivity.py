@@ -1,0 +1,113 @@
+"""Which linear layers lose most by int8: each quantised alone, in torch, and the logits compared.
+
+A simulation of what export.quantise does, without a graph written and loaded for every layer.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from export.checkpoint import Checkpoint
+from export.graphs import DecoderStep, PictureEncoder
+from export.linears import Floats
+from export.quantise import ZERO_POINT, block_size, quantise_blocks, quantise_rows
+from export.verify import Case, TokenIds
+
+Change = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """`layer` as --exclude takes it; `error` is the mean absolute one, in logits."""
+
+    layer: str
+    error: float
+
+
+class Captioning(nn.Module):
+    """Both graphs in torch, so that their linear layers have names to tell them apart."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__()
+        self.encoder = PictureEncoder(checkpoint.model)
+        self.decoder = DecoderStep(checkpoint.model)
+        text = checkpoint.text_config
+        self.empty = torch.empty(
+            1, text.num_attention_heads, 0, text.hidden_size // text.num_attention_heads
+        )
+
+    def forward(self, pixel_values: Tensor, caption: TokenIds) -> Tensor:
+        """Logits f32 [1, vocab] of the caption's last token."""
+        ids = torch.tensor([caption[:-1]])
+        past = [(self.empty, self.empty)] * len(self.decoder.layers)
+        cross = self.encoder(pixel_values)["cross_key_values"]
+        places = torch.arange(ids.shape[1])[None]
+        logits: Tensor = self.decoder(ids, places, torch.ones_like(ids), past, cross)["logits"]
+        return logits
+
+
+def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
+    return {name: each for name, each in model.named_modules() if isinstance(each, nn.Linear)}
+
+
+@torch.inference_mode()
+def layer_sensitivities(
+    checkpoint: Checkpoint, cases: Sequence[Case], captions: Sequence[TokenIds]
+) -> Iterator[Sensitivity]:
+    """One for each linear layer of both graphs, in their order."""
+    model = Captioning(checkpoint)
+    pictures = [
+        checkpoint.image_processor(case.picture.decode(), return_tensors="pt").pixel_values
+        for case in cases
+    ]
+
+    def logits() -> Tensor:
+        return torch.cat([model(*each) for each in zip(pictures, captions, strict=True)])
+
+    expected = logits()
+    for name, linear in linear_layers(model).items():
+        with quantised(linear, *CHANGES[name.partition(".")[0]]):
+            yield Sensitivity(name, float((logits() - expected).abs().mean()))
+
+
+@contextmanager
+def quantised(linear: nn.Linear, weights: Change, activations: Change) -> Iterator[None]:
+    """Within the block `linear` computes with weights and activations rounded to 8 bits."""
+    exact = linear.weight
+    linear.weight = nn.Parameter(weights(exact), requires_grad=False)
+    hook = linear.register_forward_pre_hook(lambda _, inputs: (activations(inputs[0]),))
+    try:
+        yield
+    finally:
+        hook.remove()
+        linear.weight = exact
+
+
+def through_rows(weight: Tensor) -> Tensor:
+    rows, scales = quantise_rows(weight.numpy())
+    return torch.from_numpy(rows * scales[:, None])
+
+
+def through_blocks(states: Tensor) -> Tensor:
+    inputs = states.shape[-1]
+    rows: Floats = states.reshape(-1, inputs).numpy()
+    blocks, scales = quantise_blocks(rows, block_size(inputs))
+    values = (blocks.astype(np.float32) - ZERO_POINT) * scales[..., None]
+    return torch.from_numpy(values.reshape(len(rows), -1)[:, :inputs]).view_as(states)
+
+
+def through_tensor(states: Tensor) -> Tensor:
+    """DynamicQuantizeLinear's 256 levels, zero among them."""
+    scale = (states.max().clamp(min=0) - states.min().clamp(max=0)) / 255
+    return (states / scale).round() * scale
+
+
+#: Of weights and activations, as export.quantise treats either graph.
+CHANGES: dict[str, tuple[Change, Change]] = {
+    "encoder": (through_rows, through_tensor),
+    "decoder": (through_blocks, through_blocks),
+}

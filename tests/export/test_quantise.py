@@ -1,0 +1,156 @@
+"""int8: what is rewritten, what is kept, and what the gate says of it."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime  # type: ignore[import-untyped]
+import pytest
+import torch
+
+from export.__main__ import main
+from export.errors import QuantisationError
+from export.linears import find_linears
+from export.quantise import ZERO_POINT, block_size, quantise, quantise_blocks, quantise_rows
+from export.sensitivity import through_blocks, through_rows
+from server.captioning.model_directory import DECODER, ENCODER, read_manifest
+from tests.export.checkpoints import Geometry, build_checkpoint
+
+# Widths of whole blocks, so that the word embedding lies there once.
+WHOLE_BLOCKS = Geometry(32, 8, 32, 2, 2, 64, 2, 2, max_positions=32)
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same checkpoint in fp32 and in int8."""
+    directory = tmp_path_factory.mktemp("int8")
+    checkpoint = build_checkpoint(directory / "checkpoint", WHOLE_BLOCKS)
+    for precision in ("fp32", "int8"):
+        output = directory / precision
+        flags = ["--precision", precision, "--pictures", "2", "--min-agreement", "0"]
+        assert main([str(checkpoint), str(output), *flags]) == 0
+    return directory / "fp32", directory / "int8"
+
+
+def test_blocks_round_to_the_nearest_of_their_levels() -> None:
+    """No weight is further from its value than half a step of its own block."""
+    weight = np.random.default_rng(0).standard_normal((3, 40), dtype=np.float32)
+    blocks, scales = quantise_blocks(weight, 16)
+    assert blocks.shape == (3, 3, 16)
+    restored = (blocks.astype(np.float32) - ZERO_POINT) * scales[..., None]
+    steps = np.repeat(scales, 16, axis=1)[:, :40]
+    assert (abs(restored.reshape(3, 48)[:, :40] - weight) <= steps * 0.501).all()
+
+
+def test_a_row_of_zeros_stays_zero() -> None:
+    """There is no scale to divide by."""
+    rows, scales = quantise_rows(np.zeros((2, 5), np.float32))
+    assert not rows.any()
+    assert np.isfinite(scales).all()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "size"), [(768, 128), (3072, 128), (192, 64), (64, 64), (48, 16), (40, 16), (7, 16)]
+)
+def test_blocks_divide_a_row_where_they_can(inputs: int, size: int) -> None:
+    """So that nothing is padded in any usual width."""
+    assert block_size(inputs) == size
+
+
+def test_every_linear_layer_is_quantised(exports: tuple[Path, Path]) -> None:
+    """None is left in fp32, and the files are about a quarter as large."""
+    fp32, int8 = exports
+    for file in (ENCODER, DECODER):
+        assert find_linears(onnx.load(fp32 / file))
+        assert not find_linears(onnx.load(int8 / file))
+    assert (int8 / DECODER).stat().st_size < 0.3 * (fp32 / DECODER).stat().st_size
+
+
+def test_inputs_and_outputs_are_the_same(exports: tuple[Path, Path]) -> None:
+    """The runtime can't tell one precision from the other."""
+
+    def signature(path: Path) -> list[tuple[str, str, list[int | str]]]:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        nodes = (*session.get_inputs(), *session.get_outputs())
+        return [(node.name, node.type, node.shape) for node in nodes]
+
+    fp32, int8 = exports
+    for file in (ENCODER, DECODER):
+        assert signature(int8 / file) == signature(fp32 / file)
+
+
+def test_the_manifest_records_the_gate(exports: tuple[Path, Path]) -> None:
+    """Precision, what was asked for, and how near the captions and logits came."""
+    manifest = read_manifest(exports[1])
+    figures = manifest.verification
+    assert manifest.precision == "int8"
+    assert figures["min_agreement"] == 0
+    assert figures["excluded"] == []
+    assert set(figures) >= {"identical_to_transformers", "token_agreement", "mean_logit_error"}
+    cosine = figures["logit_cosine"]
+    assert isinstance(cosine, float)
+    assert cosine > 0.99
+
+
+def test_rows_do_not_depend_on_each_other(exports: tuple[Path, Path]) -> None:
+    """A row gets the same logits alone as beside a row of much larger activations."""
+    session = onnxruntime.InferenceSession(exports[1] / DECODER, providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(0)
+    sizes = {"batch": 2, "cross_batch": 2, "sequence": 1, "past": 3, "past + sequence": 4}
+    feeds = {}
+    for node in session.get_inputs():
+        shape = [sizes.get(size, size) for size in node.shape]
+        feeds[node.name] = (
+            rng.standard_normal(shape, dtype=np.float32)
+            if node.type == "tensor(float)"
+            else np.ones(shape, np.int64)
+        )
+        if node.name.startswith("cross_key_values"):
+            feeds[node.name][1] *= 100
+    (together,) = session.run(["logits"], feeds)
+    (alone,) = session.run(["logits"], {name: array[:1] for name, array in feeds.items()})
+    np.testing.assert_allclose(together[0], alone[0], atol=1e-4)
+
+
+def test_excluded_layers_stay_as_they_are(exports: tuple[Path, Path], tmp_path: Path) -> None:
+    """By name or pattern; the word embedding stays with the layer that it is tied to."""
+    for file in (ENCODER, DECODER):
+        (tmp_path / file).write_bytes((exports[0] / file).read_bytes())
+    quantise(tmp_path, ["encoder.layers.0.*", "decoder.head.predictions.decoder"])
+    encoder, decoder = (onnx.load(tmp_path / file) for file in (ENCODER, DECODER))
+    assert {each.name.partition(".mlp")[0] for each in find_linears(encoder)} == {
+        f"layers.0{part}" for part in ("", ".query", ".key", ".value", ".projection")
+    }
+    assert [each.name for each in find_linears(decoder)] == ["head.predictions.decoder"]
+    assert not any(node.op_type == "GatherBlockQuantized" for node in decoder.graph.node)
+
+
+def test_a_name_that_fits_no_layer_is_told(exports: tuple[Path, Path]) -> None:
+    """With examples of names that do."""
+    with pytest.raises(QuantisationError, match=r"--exclude encoder\.nothing .* encoder\.layers"):
+        quantise(exports[0], ["encoder.nothing"])
+
+
+def test_too_few_equal_captions_fail_and_name_layers(
+    exports: tuple[Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Random weights make near-ties, which int8 tips: the export says which layers do most."""
+    checkpoint = exports[0].parent / "checkpoint"
+    output = tmp_path / "model"
+    flags = ["--precision", "int8", "--pictures", "6", "--min-agreement", "1"]
+    assert main([str(checkpoint), str(output), *flags]) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "captions differ from transformers'" in message
+    assert "--min-agreement asks for 100.0%" in message
+    assert "decoder.layers." in message
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_simulation_rounds_as_the_export_does() -> None:
+    """Within half a step, and not at all what lies on a level already."""
+    weight = torch.randn(4, 40, generator=torch.Generator().manual_seed(0))
+    for through in (through_rows, through_blocks):
+        rounded = through(weight)
+        assert 0 < (rounded - weight).abs().max() < weight.abs().max() / 250
+        torch.testing.assert_close(through(rounded), rounded)
