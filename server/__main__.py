@@ -6,14 +6,13 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 
-import uvicorn
 import uvloop
 
 from server.app import OpenCaptioner, create_app, open_captioner, open_resources
 from server.captioning.errors import ModelDirectoryError
 from server.errors import StartupError
 from server.logs import configure_logging
-from server.serving import Server, bound
+from server.serving import Server, bound, configure
 from server.settings import Settings
 
 
@@ -37,17 +36,7 @@ def run(settings: Settings, open_captioner: OpenCaptioner = open_captioner) -> i
 
 async def serve(settings: Settings, open_captioner: OpenCaptioner, listener: socket.socket) -> None:
     async with open_resources(settings, open_captioner) as resources:
-        config = uvicorn.Config(
-            create_app(resources),
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=settings.shutdown_timeout,
-        )
+        config = configure(create_app(resources), settings)
         await Server(config, resources["admission"]).serve([listener])
 
 

@@ -56,7 +56,7 @@ async def open_resources(
             yield Resources(
                 admission=Admission(settings.max_in_flight),
                 pipeline=Pipeline(captioner, worker, cache),
-                form_limits=form_limits(settings.max_body_mb * 1_000_000),
+                form_limits=form_limits(settings.max_body_mb * 1_000_000, settings.receive_timeout),
                 model_name=model.name,
                 info=info.describe(captioner, settings),
             )

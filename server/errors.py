@@ -4,6 +4,7 @@ RequestError
 ├── BodyError
 │   ├── MalformedBody
 │   ├── BodyTooLarge
+│   ├── RequestTimeout
 │   └── UnsupportedCharset
 ├── FieldError
 │   ├── MissingField
@@ -17,6 +18,7 @@ StartupError stands apart: it ends the process before there is a request.
 Each message is one sentence for a person; none names a path, an object's address or a type.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
@@ -31,7 +33,9 @@ class StartupError(Exception):
 
 
 class RequestError(Exception):
-    """The base of every refusal on the HTTP side."""
+    """The base of every refusal on the HTTP side, with what its answer has in its header."""
+
+    headers: Mapping[str, str] = {}
 
 
 class BodyError(RequestError):
@@ -44,6 +48,12 @@ class MalformedBody(BodyError):
 
 class BodyTooLarge(BodyError):
     """The body is larger than the server takes."""
+
+
+class RequestTimeout(BodyError):
+    """The body takes longer to arrive than the server waits."""
+
+    headers: Mapping[str, str] = {"Connection": "close"}
 
 
 class UnsupportedCharset(BodyError):
@@ -72,6 +82,7 @@ class Unavailable(RequestError):
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.headers = {"Retry-After": str(retry_after)}
 
 
 class Overloaded(Unavailable):
@@ -95,6 +106,7 @@ STATUSES: dict[type[Exception], Status] = {
     MalformedBody: Status(400, "malformed_body"),
     MissingField: Status(400, "missing_field"),
     InvalidField: Status(400, "invalid_field"),
+    RequestTimeout: Status(408, "request_timeout"),
     BodyTooLarge: Status(413, "body_too_large"),
     captioning.ImageTooLarge: Status(413, "image_too_large"),
     UnsupportedCharset: Status(415, "unsupported_charset"),
@@ -116,7 +128,7 @@ def status_for(error: Exception) -> Status | None:
 
 
 def error_response(
-    code: int, error_type: str, message: str, headers: dict[str, str] | None = None
+    code: int, error_type: str, message: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     return JSONResponse({"error": message, "error_type": error_type}, code, headers)
 
@@ -133,8 +145,8 @@ async def handle_refusal(request: Request, error: Exception) -> Response:
     status = status_for(error)
     if status is None:
         raise error
-    retry = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else None
-    return error_response(status.code, status.error_type, str(error), retry)
+    headers = error.headers if isinstance(error, RequestError) else None
+    return error_response(status.code, status.error_type, str(error), headers)
 
 
 async def handle_http_exception(request: Request, error: Exception) -> Response:

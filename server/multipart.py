@@ -5,6 +5,7 @@ names, writes uploads over 1 MB to a temporary file, and takes a truncated body 
 so this drives python-multipart's parser itself.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from server.errors import (
     FieldTooLong,
     InvalidField,
     MalformedBody,
+    RequestTimeout,
     UnsupportedCharset,
 )
 
@@ -29,10 +31,14 @@ _UTF8 = (b"utf-8", b"utf8", b"us-ascii")
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """The most bytes of a body, and which fields it may have with the most bytes of each."""
+    """The most bytes of a body, and which fields it may have with the most bytes of each.
+
+    `seconds` is the time that it has to arrive; None for any.
+    """
 
     body: int
     fields: Mapping[str, int]
+    seconds: float | None = None
 
 
 @dataclass(slots=True)
@@ -61,19 +67,25 @@ class Part:
 async def read_form(headers: Headers, receive: Receive, limits: FormLimits) -> dict[str, Part]:
     """Read a request's body to its end and give its parts by name, each name once.
 
-    Raises MalformedBody, BodyTooLarge, UnsupportedCharset, InvalidField or FieldTooLong as soon as
-    it is certain, and ClientDisconnect if the client leaves first.
+    Raises MalformedBody, BodyTooLarge, RequestTimeout, UnsupportedCharset, InvalidField or
+    FieldTooLong as soon as it is certain, and ClientDisconnect if the client leaves first.
     """
     reader = _FormReader(_boundary(headers), limits.fields)
     too_large = BodyTooLarge(f"The request is over {limits.body} bytes; send a smaller file.")
     if int(headers.get("content-length", 0)) > limits.body:
         raise too_large
     received = 0
-    async for chunk in _chunks(receive):
-        received += len(chunk)
-        if received > limits.body:
-            raise too_large
-        reader.write(chunk)
+    try:
+        async with asyncio.timeout(limits.seconds):
+            async for chunk in _chunks(receive):
+                received += len(chunk)
+                if received > limits.body:
+                    raise too_large
+                reader.write(chunk)
+    except TimeoutError as exc:
+        raise RequestTimeout(
+            f"The request did not arrive within {limits.seconds:g} seconds."
+        ) from exc
     return reader.finish()
 
 

@@ -116,6 +116,11 @@ class Settings:
         integer(0, 65_536),
         "pictures that wait for the model, the rest get 503: it bounds how long one waits",
     )
+    receive_timeout: float = option(
+        30.0,
+        seconds,
+        "seconds a request's header may take to arrive, and its body as many: then it is closed",
+    )
     shutdown_timeout: int = option(
         30, integer(1, 3600), "seconds that requests in flight get to finish after SIGTERM"
     )

@@ -34,10 +34,10 @@ class Upload:
     options: GenerationOptions
 
 
-def form_limits(max_body: int) -> FormLimits:
-    """The fields of `POST /caption`, for bodies up to `max_body` bytes."""
+def form_limits(max_body: int, seconds: float | None = None) -> FormLimits:
+    """The fields of `POST /caption`, for bodies up to `max_body` bytes that arrive in time."""
     numbers = dict.fromkeys(NUMBERS, MAX_NUMBER_BYTES)
-    return FormLimits(max_body, {"image": max_body, "prompt": MAX_PROMPT_BYTES, **numbers})
+    return FormLimits(max_body, {"image": max_body, "prompt": MAX_PROMPT_BYTES, **numbers}, seconds)
 
 
 async def read_upload(headers: Headers, receive: Receive, limits: FormLimits) -> Upload:

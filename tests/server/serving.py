@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
 from server.app import create_app, open_resources
-from server.serving import Server, bound
+from server.serving import Server, bound, configure
 from server.settings import Settings
 from server.state import Resources
 from tests.server.fakes import FakeCaptioner
@@ -76,8 +75,7 @@ async def listening_app(captioner: FakeCaptioner, **options: Any) -> AsyncIterat
     """The app under a real uvicorn in this event loop."""
     settings = Settings(**{"no_cache": True, **options})
     async with open_resources(settings, lambda _: captioner) as resources:
-        config = uvicorn.Config(create_app(resources), lifespan="off", ws="none", log_config=None)
-        server = Server(config, resources["admission"])
+        server = Server(configure(create_app(resources), settings), resources["admission"])
         with bound("127.0.0.1", 0) as listener:
             serving = asyncio.create_task(server.serve([listener]))
             await until(lambda: server.started)
