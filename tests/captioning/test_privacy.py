@@ -6,7 +6,7 @@ REPORT = "import server.captioning.sessions, os; print(os.environ['ORT_DISABLE_T
 
 
 def test_onnxruntime_does_not_report_usage() -> None:
-    """Whoever runs the server did not agree to tell Microsoft; onnxruntime is told before import."""
+    """Who runs the server did not agree to tell Microsoft; onnxruntime is told before import."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
     told = subprocess.run(
         [sys.executable, "-c", REPORT], env=environ, capture_output=True, text=True, check=True
