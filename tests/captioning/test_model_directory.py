@@ -91,6 +91,7 @@ def test_graphs_have_to_fit_the_manifest(copy: Path) -> None:
     """Layers, heads, sizes of pictures and words are compared with the graphs when they load."""
     manifest = read_manifest(copy)
     for wrong in (
+        replace(manifest, decoder=replace(manifest.decoder, layers=1)),
         replace(manifest, decoder=replace(manifest.decoder, layers=3)),
         replace(manifest, decoder=replace(manifest.decoder, vocab_size=40000)),
         replace(manifest, image=replace(manifest.image, height=64)),
