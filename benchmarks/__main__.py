@@ -20,6 +20,7 @@ from benchmarks.plans import Plan
 from benchmarks.report import command as report
 from benchmarks.runs import write_json
 from benchmarks.tables import print_tables
+from server.captioning.errors import ModelDirectoryError
 
 #: What measures. Each has `add_arguments` and `plan`, and its docstring is its help.
 BENCHMARKS = {"latency": latency, "load": load, "pipelines": pipelines, "floor": floor}
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             COMMANDS[options.name].run(options, console)
             return 0
         return measure(BENCHMARKS[options.name].plan(options), options.json, console)
-    except BenchmarkError as exc:
+    # The runtime's own as well: a model directory can turn out broken when it is loaded.
+    except (BenchmarkError, ModelDirectoryError) as exc:
         print(f"benchmarks: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

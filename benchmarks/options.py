@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from contextlib import ExitStack
+from pathlib import Path
 
 from benchmarks.errors import ModelUnavailable
 from benchmarks.http.client import Target
@@ -92,6 +93,22 @@ def chosen_subject(options: Namespace) -> Subject | None:
 
 def model_label(options: Namespace, subject: Subject | None) -> str:
     return f"{subject.label}, {options.precision}" if subject else f"whatever {options.url} serves"
+
+
+def references(options: Namespace, subject: Subject | None) -> dict[str, Path]:
+    """By server, the model directory that captions as it does, as far as there is one."""
+    if subject is None:
+        return {}
+    precisions = {"tutorial": "fp32"}
+    wanted = {
+        name: precisions.get(name, options.precision)
+        for name in (["server"] if options.url else options.servers)
+    }
+    return {
+        name: subject.directories[precision]
+        for name, precision in wanted.items()
+        if precision in subject.directories
+    }
 
 
 def start_servers(stack: ExitStack, options: Namespace, subject: Subject | None) -> list[Target]:

@@ -1,6 +1,6 @@
 """The captions that servers have to answer, from the model itself and without any server."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.http.client import Question
@@ -11,11 +11,19 @@ from server.captioning.options import GenerationOptions
 
 
 def reference_captions(
-    directory: Path, threads: int, pictures: Sequence[Picture], prompts: Sequence[str | None]
-) -> dict[Question, str]:
-    """Every picture with every prompt, captioned in a process of its own."""
-    with process() as call:
-        return call(_caption_all, directory, threads, list(pictures), list(prompts))
+    directories: Mapping[str, Path],
+    threads: int,
+    pictures: Sequence[Picture],
+    prompts: Sequence[str | None],
+) -> dict[str, dict[Question, str]]:
+    """By server, of which `directories` names the model: every picture with every prompt."""
+    captions = {}
+    for directory in dict.fromkeys(directories.values()):
+        with process() as call:
+            captions[directory] = call(
+                _caption_all, directory, threads, list(pictures), list(prompts)
+            )
+    return {server: captions[directory] for server, directory in directories.items()}
 
 
 def _caption_all(

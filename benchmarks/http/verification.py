@@ -10,10 +10,13 @@ Cache = Literal["MISS", "HIT"]
 
 
 class Verifier:
-    """Holds the captions that answers must have: those known beforehand, else the first given."""
+    """Holds the captions that answers must have: those known beforehand, else the first given.
 
-    def __init__(self, known: Mapping[Question, str]) -> None:
-        self._captions = dict(known)
+    By server: one may run the same model in another precision.
+    """
+
+    def __init__(self, known: Mapping[str, Mapping[Question, str]]) -> None:
+        self._captions = {server: dict(captions) for server, captions in known.items()}
 
     def check(self, target: Target, question: Question, answer: Answer, cache: Cache) -> None:
         """Raises WrongAnswer for an error, another caption, or another source than `cache`."""
@@ -34,7 +37,8 @@ class Verifier:
             )
         if not isinstance(answer.caption, str):
             raise WrongAnswer(f"{target.name} answered {question} without a caption")
-        expected = self._captions.setdefault(question, answer.caption)
+        captions = self._captions.setdefault(target.name, {})
+        expected = captions.setdefault(question, answer.caption)
         if answer.caption != expected:
             raise WrongAnswer(
                 f"{target.name} captioned {question} {answer.caption!r:.80} where the caption is "

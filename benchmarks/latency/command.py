@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 
-from benchmarks.http.client import Answer, Client, Question, Request, Target, prepare
+from benchmarks.http.client import Answer, Client, Request, Target, prepare
 from benchmarks.http.references import reference_captions
 from benchmarks.http.servers import bare_server
 from benchmarks.http.verification import Cache, Verifier
@@ -16,6 +16,7 @@ from benchmarks.options import (
     chosen_subject,
     model_label,
     positive,
+    references,
     start_servers,
 )
 from benchmarks.pictures import SIZES, Picture, draw
@@ -64,11 +65,9 @@ async def measure(
 ) -> AsyncGenerator[LatencySample, None]:
     bar.say("drawing pictures")
     pictures = {name: draw(SIZES[name], 0) for name in options.sizes}
-    known: dict[Question, str] = {}
-    if subject:
-        bar.say("captioning them without a server")
-        directory, drawn = subject.directory(options.precision), list(pictures.values())
-        known = reference_captions(directory, options.threads, drawn, (None, PROMPT))
+    bar.say("captioning them without a server")
+    directories, drawn = references(options, subject), list(pictures.values())
+    known = reference_captions(directories, options.threads, drawn, (None, PROMPT))
     with ExitStack() as stack:
         bar.say("starting servers")
         targets = start_servers(stack, options, subject)

@@ -19,6 +19,7 @@ from benchmarks.options import (
     model_label,
     positive,
     positive_number,
+    references,
     share,
     start_servers,
 )
@@ -103,14 +104,11 @@ async def measure(
     Raises ServerUnavailable and WrongAnswer.
     """
     motifs = [draw(SIZES[options.size], index) for index in range(MOTIFS)]
-    known = {}
-    if subject:
-        bar.say("captioning pictures without a server")
-        directory = subject.directory(options.precision)
-        known = reference_captions(directory, options.threads, motifs, (None,))
+    bar.say("captioning pictures without a server")
+    directories = references(options, subject)
+    known = reference_captions(directories, options.threads, motifs, (None,))
     with bare_server() as target:
-        # It captions nothing, so that only its own first answers can be held against it.
-        async with open_level(target, motifs, options, Verifier({})) as level:
+        async with open_level(target, motifs, options, Verifier(known)) as level:
             for connections in options.connections:
                 yield await measure_closed(level, connections)
     for name in ["server"] if options.url else options.servers:

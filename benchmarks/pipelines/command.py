@@ -20,6 +20,7 @@ from benchmarks.processes import Call, process
 from benchmarks.progress import Bar
 from benchmarks.rows import Absent, Loaded, PipelineRow
 from benchmarks.subjects import BASE, Subject, find_subject
+from server.captioning.errors import ModelDirectoryError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -61,7 +62,7 @@ def measure(options: Namespace, subject: Subject, bar: Bar) -> Generator[Pipelin
             try:
                 yield load(call, name, subject, options.threads, jpeg)
                 pipelines[name] = call
-            except (PeerUnavailable, ModelUnavailable) as exc:
+            except (PeerUnavailable, ModelUnavailable, ModelDirectoryError) as exc:
                 yield Absent(name, str(exc))
         for number in range(options.rounds):
             bar.say(f"round {number + 1} of {options.rounds}")

@@ -10,6 +10,7 @@ from benchmarks.floor import command as floor
 from benchmarks.floor.command import FloorRow
 from benchmarks.latency import command as latency
 from benchmarks.load import command as load
+from benchmarks.peers.registry import PEERS
 from benchmarks.pipelines import command as pipelines
 from benchmarks.plans import Plan
 from benchmarks.rows import LatencySample, LoadPoint, PipelineRow
@@ -20,7 +21,7 @@ QUICK: dict[str, list[str]] = {
     "floor": ["--rounds=2", "--requests=20"],
     "latency": ["--rounds=3", "--hits=10", "--sizes", "50 KB", "200 KB", "12 MP"],
     "load": ["--seconds=2", "--popular=8", "--connections", "1", "4", "--sweep=5"],
-    "pipelines": ["--rounds=3"],
+    "pipelines": ["--rounds=3", "--pipelines", *(each for each in PEERS if "notebook" not in each)],
 }
 
 FULL: dict[str, list[str]] = {
@@ -57,14 +58,18 @@ PARTS: dict[str, ModuleType] = {
 def plans(
     model: str, subject: Subject, threads: int, sizes: dict[str, list[str]]
 ) -> Iterator[tuple[str, Plan[Any]]]:
-    """Each part's name and plan. Raises ModelUnavailable."""
+    """Each part's name and plan; servers run the least precision that there is.
+
+    Raises ModelUnavailable.
+    """
+    precision = "int8" if "int8" in subject.directories else "fp32"
     servers = ["ours", *(["tutorial"] if subject.checkpoint else [])]
     for name, module in PARTS.items():
         arguments = [*sizes[name], f"--threads={threads}"]
         if name != "floor":
             arguments += [f"--model={model}"]
         if name in ("latency", "load"):
-            arguments += ["--servers", *servers]
+            arguments += [f"--precision={precision}", "--servers", *servers]
         parser = ArgumentParser()
         module.add_arguments(parser)
         yield name, module.plan(parser.parse_args(arguments))

@@ -27,13 +27,13 @@ class FakeServer:
         image, prompt = form["image"], form.get("prompt")
         assert isinstance(image, web.FileField)
         data = image.file.read()
-        key = data, str(prompt) if prompt else None
+        key = data, prompt if isinstance(prompt, str) else None
         hit = self.fault == "hit for everything" or (key in self.seen and self.fault != "no cache")
         self.seen.add(key)
         self.answered += 1
         if self.fault == "refuses":
             return web.json_response({"error": "Too many pictures."}, status=503)
-        text = f"{prompt or 'picture'} {hashlib.sha256(data[-1000:]).hexdigest()[:8]}"
+        text = f"{key[1] or 'picture'} {hashlib.sha256(data[-1000:]).hexdigest()[:8]}"
         if self.fault == "wrong caption" and self.answered > 2:
             text = "a dog"
         headers = {"X-Cache": "HIT" if hit else "MISS", "Server-Timing": "read;dur=1.5"}

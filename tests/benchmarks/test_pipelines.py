@@ -26,7 +26,13 @@ PICTURE = draw(Size("tiny", 40, 30, 12), 0)
 def measure(subject: Subject, *pipelines: str) -> Run[PipelineRow]:
     options = Namespace(threads=1, rounds=1, tokens=[3, 5], size="50 KB", pipelines=list(pipelines))
     plan: Plan[PipelineRow] = Plan(
-        "pipelines", "tiny", 1, {}, None, lambda bar: command.measure(options, subject, bar), list
+        "pipelines",
+        "tiny",
+        1,
+        {},
+        None,
+        lambda bar: command.measure(options, subject, bar),
+        lambda run: [],
     )
     return plan.run()
 
@@ -59,14 +65,16 @@ def test_what_is_missing_is_named(tiny_subject: Subject) -> None:
 
 def test_both_servers_side_by_side(tiny_subject: Subject) -> None:
     """The tutorial's server and ours answer what the model says, MISS and HIT where they must."""
-    assert tiny_subject.checkpoint
+    checkpoint = tiny_subject.checkpoint
+    assert checkpoint
     directory = tiny_subject.directories["fp32"]
-    known = reference_captions(directory, 1, [PICTURE], (None, PROMPT))
+    directories = {"ours": directory, "tutorial": directory}
+    known = reference_captions(directories, 1, [PICTURE], (None, PROMPT))
 
     async def latency() -> set[tuple[str, str]]:
         with (
             our_server(directory, 1) as ours,
-            tutorial_server(tiny_subject.checkpoint, 1) as tutorial,
+            tutorial_server(checkpoint, 1) as tutorial,
             bare_server() as floor,
         ):
             rounds = sample_rounds(

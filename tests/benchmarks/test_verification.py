@@ -56,7 +56,7 @@ def test_a_broken_server_fails_the_benchmark(fault: Fault, message: str) -> None
 
 def test_captions_known_beforehand_count() -> None:
     """A server that is wrong from its first answer on is found out by the model's own caption."""
-    verifier = Verifier({Question(PICTURES["tiny"].name): "what the model says"})
+    verifier = Verifier({"fake": {Question(PICTURES["tiny"].name): "what the model says"}})
     with pytest.raises(WrongAnswer, match="where the caption is 'what the model says'"):
         measure(FakeServer(), verifier)
 
