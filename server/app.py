@@ -13,8 +13,9 @@ from server.cache.opening import open_cache
 from server.captioning.captioner import Captioner as OnnxCaptioner
 from server.captioning.errors import CaptioningError
 from server.errors import RequestError, handle_http_exception, handle_refusal
+from server.metrics import Metrics, PartsCollector
 from server.pipeline import Captioner, Pipeline
-from server.routes import caption, health, info, openapi
+from server.routes import caption, health, info, metrics, openapi
 from server.scheduling import Admission, open_worker
 from server.settings import Settings
 from server.state import Resources
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 OpenCaptioner = Callable[[Settings], Captioner]
 
-ROUTES = (*caption.routes, *health.routes, *info.routes, *openapi.routes)
+ROUTES = (*caption.routes, *health.routes, *info.routes, *metrics.routes, *openapi.routes)
 
 
 def open_captioner(settings: Settings) -> Captioner:
@@ -53,8 +54,13 @@ async def open_resources(
             *(model.name, model.precision, captioner.digest, captioner.threads),
         )
         async with open_cache(settings) as cache:
+            admission, measured = Admission(settings.max_in_flight), Metrics()
+            measured.registry.register(
+                PartsCollector(admission, worker, cache, model, captioner.digest)
+            )
             yield Resources(
-                admission=Admission(settings.max_in_flight),
+                admission=admission,
+                metrics=measured,
                 pipeline=Pipeline(captioner, worker, cache),
                 form_limits=form_limits(settings.max_body_mb * 1_000_000, settings.receive_timeout),
                 model_name=model.name,

@@ -146,6 +146,7 @@ async def handle_refusal(request: Request, error: Exception) -> Response:
     if status is None:
         raise error
     headers = error.headers if isinstance(error, RequestError) else None
+    request.state["trace"].error_type = status.error_type
     return error_response(status.code, status.error_type, str(error), headers)
 
 
@@ -153,5 +154,5 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
     """Answer Starlette's own 404 and 405 in the shape of every other error."""
     assert isinstance(error, HTTPException)
     error_type = _HTTP_ERROR_TYPES.get(error.status_code, "http_error")
-    headers = dict(error.headers) if error.headers else None
-    return error_response(error.status_code, error_type, f"{error.detail}.", headers)
+    request.state["trace"].error_type = error_type
+    return error_response(error.status_code, error_type, f"{error.detail}.", error.headers)

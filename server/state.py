@@ -5,6 +5,7 @@ from typing import TypedDict
 
 from starlette.requests import Request
 
+from server.metrics import Metrics
 from server.multipart import FormLimits
 from server.pipeline import Pipeline
 from server.scheduling import Admission
@@ -15,6 +16,7 @@ class Resources(TypedDict):
     """What lives as long as the server."""
 
     admission: Admission
+    metrics: Metrics
     pipeline: Pipeline
     form_limits: FormLimits
     model_name: str

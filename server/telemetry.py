@@ -18,6 +18,9 @@ logger = logging.getLogger("server.requests")
 #: nginx's status for a client that left before its answer; nobody receives it.
 CLIENT_LEFT = 499
 
+#: What machines ask for all the time would drown what people ask for.
+UNCOUNTED = ("/health", "/metrics")
+
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -27,6 +30,7 @@ class Trace:
 
     request_id: str
     cache: str | None = None
+    error_type: str | None = None
     phases: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -72,13 +76,17 @@ class Telemetry:
         try:
             await self._app(scope, receive, send_traced)
         except ClientDisconnect:
-            status = CLIENT_LEFT
+            status, trace.error_type = CLIENT_LEFT, "client_left"
         except Exception:
             logger.exception("request %s met a defect", trace.request_id)
+            trace.error_type = "internal_error"
             if not status:
                 await internal_error()(scope, receive, send_traced)
         finally:
-            _log(scope, status, trace, perf_counter() - began)
+            seconds = perf_counter() - began
+            _log(scope, status, trace, seconds)
+            if not scope["path"].startswith(UNCOUNTED):
+                scope["state"]["metrics"].record(status, trace, seconds)
 
 
 def _request_id(scope: Scope) -> str:

@@ -36,13 +36,25 @@ class Entry(Protocol):
 
 
 class CaptionCache(Protocol):
-    """Captions by key."""
+    """Captions by key.
+
+    `errors` counts the operations that failed; `is_open` says that the cache is left alone.
+    """
+
+    @property
+    def errors(self) -> int: ...
+
+    @property
+    def is_open(self) -> bool: ...
 
     def entry(self, key: str) -> Entry: ...
 
 
 class NoCache:
     """The cache of a server that runs without one, and each of its entries."""
+
+    errors = 0
+    is_open = False
 
     def entry(self, key: str) -> Entry:
         return self
@@ -60,8 +72,13 @@ class StoredCaptions:
     def __init__(self, store: Store, breaker: Breaker, ttl: int) -> None:
         self.store = store
         self.breaker = breaker
+        self.errors = 0
         self._ttl = ttl
         self._last_refusal = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self.breaker.is_open
 
     def entry(self, key: str) -> Entry:
         return StoredEntry(self, key)
@@ -74,6 +91,7 @@ class StoredCaptions:
         self._last_refusal = ""
 
     def note(self, error: StoreError) -> None:
+        self.errors += 1
         # A store that refuses does so at once and may still have hits: no reason to leave it alone.
         if not isinstance(error, StoreRefused):
             self.breaker.record_failure(error)
@@ -117,7 +135,7 @@ class StoredEntry:
             self._captions.note_written()
 
     def _is_left_alone(self) -> bool:
-        return self._unreachable or self._captions.breaker.is_open
+        return self._unreachable or self._captions.is_open
 
     def _note(self, error: StoreError) -> None:
         self._unreachable = not isinstance(error, StoreRefused)

@@ -107,6 +107,7 @@ DOCUMENT: Schema = {
         "/health/live": _get("The process answers"),
         "/health/ready": _get("Captions are taken", **_NOT_READY),
         "/info": _get("Model, limits and versions"),
+        "/metrics": _get("Metrics for Prometheus"),
         "/openapi.json": _get("This document"),
     },
     "components": {"schemas": {"Error": ERROR}},
