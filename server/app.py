@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.access import Access, configured_keys
 from server.cache.opening import open_cache
 from server.captioning.captioner import Captioner as OnnxCaptioner
 from server.captioning.errors import CaptioningError
@@ -43,8 +44,9 @@ async def open_resources(
     """Everything that outlives a request: the server's lifespan, with the model loaded and warm.
 
     Entered around the server and not as an ASGI lifespan, in which an error would reach nobody:
-    uvicorn logs its traceback. Raises ModelDirectoryError.
+    uvicorn logs its traceback. Raises StartupError and ModelDirectoryError.
     """
+    keys = configured_keys(settings)
     async with open_worker(settings.queue_size) as worker:
         captioner = await worker.run(lambda cancelled: open_captioner(settings))
         await worker.run(lambda cancelled: captioner.warm_up())
@@ -53,12 +55,14 @@ async def open_resources(
             "model: %s, %s, digest %.12s; threads: %d",
             *(model.name, model.precision, captioner.digest, captioner.threads),
         )
+        logger.info("access: %s", f"API keys, {len(keys)}" if keys else "open, without API keys")
         async with open_cache(settings) as cache:
             admission, measured = Admission(settings.max_in_flight), Metrics()
             measured.registry.register(
                 PartsCollector(admission, worker, cache, model, captioner.digest)
             )
             yield Resources(
+                access=Access(keys),
                 admission=admission,
                 metrics=measured,
                 pipeline=Pipeline(captioner, worker, cache),

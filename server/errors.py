@@ -6,6 +6,7 @@ RequestError
 │   ├── BodyTooLarge
 │   ├── RequestTimeout
 │   └── UnsupportedCharset
+├── Unauthorized
 ├── FieldError
 │   ├── MissingField
 │   ├── InvalidField
@@ -60,6 +61,12 @@ class UnsupportedCharset(BodyError):
     """Text is declared to be in something other than UTF-8."""
 
 
+class Unauthorized(RequestError):
+    """API keys are configured, and the request bears none of them."""
+
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
+
+
 class FieldError(RequestError):
     """One field of the form can't be used."""
 
@@ -106,6 +113,7 @@ STATUSES: dict[type[Exception], Status] = {
     MalformedBody: Status(400, "malformed_body"),
     MissingField: Status(400, "missing_field"),
     InvalidField: Status(400, "invalid_field"),
+    Unauthorized: Status(401, "unauthorized"),
     RequestTimeout: Status(408, "request_timeout"),
     BodyTooLarge: Status(413, "body_too_large"),
     captioning.ImageTooLarge: Status(413, "image_too_large"),

@@ -18,6 +18,13 @@ from server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+#: On every answer, uvicorn's own included: what it holds is data, never a page or part of one.
+SECURITY_HEADERS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+]
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -29,6 +36,7 @@ def configure(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
+        headers=SECURITY_HEADERS,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=settings.shutdown_timeout,

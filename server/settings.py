@@ -59,6 +59,16 @@ def redis_url(text: str) -> str:
     return text
 
 
+def api_keys(text: str) -> tuple[str, ...]:
+    keys = tuple(text.split())
+    # Not quoted: they are secrets. None at all is a mistake that would let everybody in.
+    if not keys:
+        raise ValueError("there is no key in it")
+    if not all(key.isascii() and key.isprintable() for key in keys):
+        raise ValueError("a key has to be of printable ASCII characters")
+    return keys
+
+
 def option(default: T, parse: Callable[[str], Any], help: str) -> T:
     return field(default=default, metadata={"parse": parse, "help": help})
 
@@ -97,6 +107,14 @@ class Settings:
     )
     cache_memory_mb: int = option(
         256, integer(8, 1_048_576), "memory of the embedded Valkey, which evicts what is least used"
+    )
+    api_key: tuple[str, ...] = option(
+        (),
+        api_keys,
+        "key without which no caption is made, repeatable; a variable holds several between blanks",
+    )
+    api_key_file: Path | None = option(  # noqa: RUF009
+        None, Path, "file with API keys between blanks or lines, which `ps` then shows to nobody"
     )
     max_body_mb: int = option(
         10, integer(1, 1024), "largest request body; it is kept in memory, never in a file"
@@ -139,6 +157,8 @@ class Settings:
         chosen: dict[str, object] = {}
         for each in fields(cls):
             source, text = flag(each.name), flags[each.name]
+            if isinstance(text, list):
+                text = " ".join(text)
             if text is None:
                 source, text = variable(each.name), environ.get(variable(each.name))
             if text is not None:
@@ -167,11 +187,14 @@ def _build_parser(table: type[Settings]) -> argparse.ArgumentParser:
         prog="python -m server", description="Caption pictures over HTTP.", allow_abbrev=False
     )
     for each in fields(table):
-        default = "" if each.default in (None, False) else f"; default {each.default}"
+        default = "" if each.default in (None, False, ()) else f"; default {each.default}"
         help = f"{each.metadata['help']} [{variable(each.name)}{default}]".replace("%", "%%")
         # Values stay text here, so that a flag and a variable are read by the same function.
         if each.default is False:
             parser.add_argument(flag(each.name), help=help, action="store_const", const="1")
         else:
-            parser.add_argument(flag(each.name), help=help, metavar=each.name.upper())
+            action = "append" if each.default == () else "store"
+            parser.add_argument(
+                flag(each.name), help=help, action=action, metavar=each.name.upper()
+            )
     return parser

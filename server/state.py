@@ -5,6 +5,7 @@ from typing import TypedDict
 
 from starlette.requests import Request
 
+from server.access import Access
 from server.metrics import Metrics
 from server.multipart import FormLimits
 from server.pipeline import Pipeline
@@ -15,6 +16,7 @@ from server.telemetry import Trace
 class Resources(TypedDict):
     """What lives as long as the server."""
 
+    access: Access
     admission: Admission
     metrics: Metrics
     pipeline: Pipeline

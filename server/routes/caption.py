@@ -11,6 +11,7 @@ from server.uploads import read_upload
 async def caption(request: Request[State]) -> JSONResponse:
     state = request.state
     trace = state["trace"]
+    state["access"].require(request.headers)
     with state["admission"].admit():
         with trace.phase("read"):
             upload = await read_upload(request.headers, request.receive, state["form_limits"])

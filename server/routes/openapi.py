@@ -86,23 +86,19 @@ def _get(summary: str, **more: Schema) -> Schema:
 
 _NOT_READY = {"503": _json({}, "The server drains.")}
 
+_CAPTION_POST: Schema = {
+    "summary": "Caption a picture",
+    # With a key or, where none is configured, without.
+    "security": [{}, {"key": []}],
+    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _form()}}},
+    "responses": {"200": _json(CAPTION, "The caption", headers=CAPTION_HEADERS), **_errors()},
+}
+
 DOCUMENT: Schema = {
     "openapi": "3.1.0",
     "info": {"title": "Caption server", "version": server.__version__},
     "paths": {
-        "/caption": {
-            "post": {
-                "summary": "Caption a picture",
-                "requestBody": {
-                    "required": True,
-                    "content": {"multipart/form-data": {"schema": _form()}},
-                },
-                "responses": {
-                    "200": _json(CAPTION, "The caption", headers=CAPTION_HEADERS),
-                    **_errors(),
-                },
-            }
-        },
+        "/caption": {"post": _CAPTION_POST},
         "/health": _get("Same as /health/ready", **_NOT_READY),
         "/health/live": _get("The process answers"),
         "/health/ready": _get("Captions are taken", **_NOT_READY),
@@ -110,7 +106,10 @@ DOCUMENT: Schema = {
         "/metrics": _get("Metrics for Prometheus"),
         "/openapi.json": _get("This document"),
     },
-    "components": {"schemas": {"Error": ERROR}},
+    "components": {
+        "schemas": {"Error": ERROR},
+        "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+    },
 }
 
 routes = [Route("/openapi.json", openapi)]

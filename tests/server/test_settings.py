@@ -29,6 +29,8 @@ EXAMPLES = {
     "host": ("0.0.0.0", "0.0.0.0"),
     "redis_url": ("redis://cache:6379/1", "redis://cache:6379/1"),
     "redis_timeout": ("0.5", 0.5),
+    "api_key": ("secret", ("secret",)),
+    "api_key_file": ("keys.txt", Path("keys.txt")),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
 }
@@ -53,6 +55,12 @@ def test_switch() -> None:
     assert not Settings.parse([], {"CAPTION_NO_CACHE": "0"}).no_cache
 
 
+def test_repeated() -> None:
+    """Keys come one by one from a flag that is repeated, or between blanks from the variable."""
+    assert Settings.parse(["--api-key", "a", "--api-key", "b"], {}).api_key == ("a", "b")
+    assert Settings.parse([], {"CAPTION_API_KEY": "a b"}).api_key == ("a", "b")
+
+
 def test_flag_wins() -> None:
     """A flag beats the environment, which beats the default."""
     environ = {"CAPTION_PORT": "81", "CAPTION_HOST": "::1"}
@@ -75,6 +83,8 @@ def test_flag_wins() -> None:
         (["--redis-url", "cache:6379"], {}, "--redis-url"),
         (["--redis-url", "redis://cache:port"], {}, "--redis-url"),
         (["--prot", "1"], {}, "--prot"),
+        ([], {"CAPTION_API_KEY": ""}, "CAPTION_API_KEY"),
+        (["--api-key", "sécret"], {}, "--api-key"),
         (["--port"], {}, "--port"),
         (["model"], {}, "model"),
     ],
@@ -93,9 +103,10 @@ def test_bad_option(
 
 
 def test_password_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """A mistyped Redis URL is not repeated, as it may hold a password."""
-    with pytest.raises(SystemExit):
-        Settings.parse(["--redis-url", "redi://:secret@cache"], {})
+    """A mistyped Redis URL or key is not repeated: it may hold a password, or be one."""
+    for argv in (["--redis-url", "redi://:secret@cache"], ["--api-key", "secret\x00"]):
+        with pytest.raises(SystemExit):
+            Settings.parse(argv, {})
 
     assert "secret" not in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -102,7 +103,8 @@ async def test_many_trickling() -> None:
         httpx.AsyncClient(timeout=30) as client,
     ):
 
-        async def trickle(beginning: bytes) -> bytes:
+        async def trickle(beginning: bytes) -> None:
+            """Until the server ends it: with an answer, which a late byte may turn into a reset."""
             reader, writer = await asyncio.open_connection("127.0.0.1", app.port)
             writer.write(beginning)
             answer = asyncio.create_task(reader.read())
@@ -110,7 +112,8 @@ async def test_many_trickling() -> None:
                 writer.write(b"x")
                 await asyncio.sleep(0.1)
             writer.close()
-            return answer.result()
+            with suppress(ConnectionResetError):
+                assert error_type(await answer) == "request_timeout"
 
         trickling = [
             asyncio.create_task(trickle(beginning))
@@ -120,9 +123,8 @@ async def test_many_trickling() -> None:
         served = await client.post(f"{app.url}/caption", files={"image": b"picture"})
         assert served.status_code == 200
         async with asyncio.timeout(30):
-            answers = await asyncio.gather(*trickling)
+            await asyncio.gather(*trickling)
 
-        assert {error_type(answer) for answer in answers} == {"request_timeout"}
         assert app.resources["admission"].in_flight == 0
 
 
