@@ -148,6 +148,12 @@ def internal_error() -> JSONResponse:
     )
 
 
+def stopped() -> JSONResponse:
+    """What was in flight when the server's time to stop was over."""
+    message = "The server stopped before it could finish; send the request again."
+    return error_response(503, "draining", message, {"Retry-After": "1"})
+
+
 async def handle_refusal(request: Request, error: Exception) -> Response:
     """Answer a RequestError or CaptioningError by the table; one that it lacks is a defect."""
     status = status_for(error)

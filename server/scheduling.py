@@ -22,6 +22,7 @@ class Admission:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.in_flight = 0
+        self.ready = True
         self.draining = False
 
     @contextmanager
@@ -37,8 +38,13 @@ class Admission:
         finally:
             self.in_flight -= 1
 
+    def announce(self) -> None:
+        """Say that the door is about to close; until it does, everybody is let in."""
+        self.ready = False
+
     def drain(self) -> None:
         """Let nobody in from now on."""
+        self.ready = False
         self.draining = True
 
 

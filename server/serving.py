@@ -46,12 +46,18 @@ def configure(app: ASGIApp, settings: Settings) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn's, which says where it listens, and returns after a signal instead of dying of it.
 
-    From the signal on no caption request is admitted, and /health/ready says so.
+    From the signal on /health/ready says that it leaves. For `drain_delay` seconds it goes on as
+    before, while whoever sends requests finds out; a second signal ends the wait. Then no caption
+    request is admitted, and those in flight are finished.
     """
 
-    def __init__(self, config: uvicorn.Config, admission: Admission) -> None:
+    def __init__(
+        self, config: uvicorn.Config, admission: Admission, drain_delay: float = 0.0
+    ) -> None:
         super().__init__(config)
         self._admission = admission
+        self._drain_delay = drain_delay
+        self._waiting: asyncio.TimerHandle | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -71,8 +77,22 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(each)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._admission.ready and self._drain_delay:
+            logger.info("not ready any more; stopping in %g s", self._drain_delay)
+            self._admission.announce()
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.call_later(self._drain_delay, self._drain, sig)
+        else:
+            # uvicorn takes one signal more, should this timer still come, for impatience.
+            if self._waiting:
+                self._waiting.cancel()
+            self._drain(sig)
+
+    def _drain(self, sig: int) -> None:
+        if not self.should_exit:
+            logger.info("stopping; in flight: %d", self._admission.in_flight)
         self._admission.drain()
-        super().handle_exit(sig, frame)
+        super().handle_exit(sig, None)
 
 
 @contextmanager

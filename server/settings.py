@@ -33,6 +33,19 @@ def seconds(text: str) -> float:
     return value
 
 
+def seconds_or_none(text: str) -> float:
+    return 0.0 if text == "0" else seconds(text)
+
+
+def only_one(text: str) -> int:
+    if text != "1":
+        raise ValueError(
+            "one process already uses every core it may, and each would load the model again; "
+            "to scale, run more servers with one --redis-url behind a load balancer"
+        )
+    return 1
+
+
 def switch(text: str) -> bool:
     if text.lower() in ("1", "true", "yes", "on"):
         return True
@@ -139,8 +152,18 @@ class Settings:
         seconds,
         "seconds a request's header may take to arrive, and its body as many: then it is closed",
     )
+    drain_delay: float = option(
+        0.0,
+        seconds_or_none,
+        "seconds after SIGTERM in which it still serves, not ready: until load balancers notice",
+    )
     shutdown_timeout: int = option(
-        30, integer(1, 3600), "seconds that requests in flight get to finish after SIGTERM"
+        30,
+        integer(1, 3600),
+        "seconds that requests in flight get to finish when it stops, after the drain delay",
+    )
+    workers: int = option(
+        1, only_one, "only 1: a second process would gain nothing; run replicas that share a Redis"
     )
     log_level: str = option(
         "info", one_of("debug", "info", "warning", "error"), "least severe level that is logged"

@@ -1,5 +1,6 @@
 """What a request leaves behind: an id, how long each phase took, one line in the log."""
 
+import asyncio
 import logging
 import re
 import uuid
@@ -11,7 +12,7 @@ from time import perf_counter
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.errors import internal_error
+from server.errors import internal_error, stopped
 
 logger = logging.getLogger("server.requests")
 
@@ -77,6 +78,11 @@ class Telemetry:
             await self._app(scope, receive, send_traced)
         except ClientDisconnect:
             status, trace.error_type = CLIENT_LEFT, "client_left"
+        except asyncio.CancelledError:
+            # uvicorn cancels at the end of the grace, and would answer 500.
+            trace.error_type = "draining"
+            if not status:
+                await stopped()(scope, receive, send_traced)
         except Exception:
             logger.exception("request %s met a defect", trace.request_id)
             trace.error_type = "internal_error"

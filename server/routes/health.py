@@ -13,7 +13,7 @@ async def live(request: Request[State]) -> JSONResponse:
 
 async def ready(request: Request[State]) -> JSONResponse:
     """The server only listens once its model is loaded and warm; what remains is draining."""
-    if request.state["admission"].draining:
+    if not request.state["admission"].ready:
         return JSONResponse({"status": "draining"}, 503, {"Retry-After": "1"})
     return JSONResponse({"status": "ready"})
 

@@ -31,6 +31,7 @@ EXAMPLES = {
     "redis_timeout": ("0.5", 0.5),
     "api_key": ("secret", ("secret",)),
     "api_key_file": ("keys.txt", Path("keys.txt")),
+    "workers": ("1", 1),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
 }
@@ -85,6 +86,8 @@ def test_flag_wins() -> None:
         (["--prot", "1"], {}, "--prot"),
         ([], {"CAPTION_API_KEY": ""}, "CAPTION_API_KEY"),
         (["--api-key", "sécret"], {}, "--api-key"),
+        (["--workers", "2"], {}, "--redis-url"),
+        (["--drain-delay", "-1"], {}, "--drain-delay"),
         (["--port"], {}, "--port"),
         (["model"], {}, "model"),
     ],
