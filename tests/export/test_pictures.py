@@ -51,12 +51,15 @@ def test_a_broken_picture_is_named(tmp_path: Path) -> None:
         read_pictures(tmp_path)
 
 
-def test_given_pictures_are_used(tiny_checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("most", "used"), [("2", 2), ("5", 3)])
+def test_given_pictures_are_used(
+    most: str, used: int, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
     """--images compares on these, --pictures on no more of them than it says."""
     (tmp_path / "images").mkdir()
     for picture in generate_pictures(3):
         (tmp_path / "images" / picture.name).write_bytes(picture.data)
     output = tmp_path / "model"
-    flags = ["--images", str(tmp_path / "images"), "--pictures", "2"]
+    flags = ["--images", str(tmp_path / "images"), "--pictures", most]
     assert main([str(tiny_checkpoint), str(output), *flags]) == 0
-    assert read_manifest(output).verification["pictures"] == 2
+    assert read_manifest(output).verification["pictures"] == used
