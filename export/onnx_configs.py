@@ -19,7 +19,8 @@ class BlipOnnxConfig(OnnxConfig):  # type: ignore[misc]
 
     NORMALIZED_CONFIG_CLASS = NormalizedConfig
     DEFAULT_ONNX_OPSET = OPSET
-    # The largest difference seen at base geometry is 1e-5; a defect shows at 1e-2 and more.
+    # Seen: up to 8e-6 at base geometry with random weights, 2e-5 with emoji_blip's trained ones.
+    # Larger trained models get room; what this lets through has to pass the captions' comparison.
     ATOL_FOR_VALIDATION = 1e-3
 
     @classmethod
