@@ -86,9 +86,13 @@ class Pipeline:
         return Outcome(outcome.caption, status, {**looked_up, **outcome.phases})
 
     async def _infer(self, entry: Entry, upload: Upload, refresh: bool) -> Outcome:
-        # An earlier flight may have landed between this one's look-up and its start.
-        if not refresh and (found := await entry.get()):
-            return Outcome(found, "HIT")
+        if refresh:
+            return await self._make(entry, upload, "BYPASS")
+        async with entry.leading() as found:
+            # An earlier flight may have landed between the look-up and this one's start.
+            return Outcome(found, "HIT") if found else await self._make(entry, upload, "MISS")
+
+    async def _make(self, entry: Entry, upload: Upload, status: CacheStatus) -> Outcome:
         submitted = perf_counter()
 
         def infer(cancelled: Callable[[], bool]) -> tuple[float, Caption]:
@@ -106,4 +110,4 @@ class Pipeline:
             "encode": made.timings.encode,
             "decode": made.timings.decode,
         }
-        return Outcome(caption, "BYPASS" if refresh else "MISS", phases)
+        return Outcome(caption, status, phases)

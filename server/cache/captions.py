@@ -1,27 +1,9 @@
-"""Captions by key, in a store that may fail at any time: that costs hits and nothing else."""
+"""What the server asks of a cache of captions, and the cache of a server that has none."""
 
-import logging
-import random
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol
 
-from server.cache.breaker import Breaker
-from server.cache.store import StoreError, StoreRefused
-from server.cache.values import CachedCaption, decode, encode
-
-logger = logging.getLogger(__name__)
-
-#: Entries of one busy hour should not all expire in one second.
-TTL_JITTER = 0.1
-
-
-class Store(Protocol):
-    """Bytes by key. Raises StoreError."""
-
-    async def get(self, key: str) -> bytes | None: ...
-
-    async def set(self, key: str, value: bytes, ttl_ms: int) -> None: ...
-
-    async def probe(self) -> None: ...
+from server.cache.values import CachedCaption
 
 
 class Entry(Protocol):
@@ -33,6 +15,12 @@ class Entry(Protocol):
     async def get(self) -> CachedCaption | None: ...
 
     async def put(self, caption: CachedCaption) -> None: ...
+
+    def leading(self) -> AbstractAsyncContextManager[CachedCaption | None]:
+        """The caption, if another replica has made it or is about to; None: it is to be made.
+
+        Who gets None is the only one to, as long as the context lasts and the store works.
+        """
 
 
 class CaptionCache(Protocol):
@@ -65,78 +53,5 @@ class NoCache:
     async def put(self, caption: CachedCaption) -> None:
         return None
 
-
-class StoredCaptions:
-    """A CaptionCache over a Store; `ttl` is in seconds."""
-
-    def __init__(self, store: Store, breaker: Breaker, ttl: int) -> None:
-        self.store = store
-        self.breaker = breaker
-        self.errors = 0
-        self._ttl = ttl
-        self._last_refusal = ""
-
-    @property
-    def is_open(self) -> bool:
-        return self.breaker.is_open
-
-    def entry(self, key: str) -> Entry:
-        return StoredEntry(self, key)
-
-    def ttl_ms(self) -> int:
-        return round(self._ttl * 1000 * random.uniform(1 - TTL_JITTER, 1 + TTL_JITTER))
-
-    def note_written(self) -> None:
-        self.breaker.record_success()
-        self._last_refusal = ""
-
-    def note(self, error: StoreError) -> None:
-        self.errors += 1
-        # A store that refuses does so at once and may still have hits: no reason to leave it alone.
-        if not isinstance(error, StoreRefused):
-            self.breaker.record_failure(error)
-        elif str(error) != self._last_refusal:
-            self._last_refusal = str(error)
-            logger.warning("The cache refuses, captions go on without it: %s", error)
-
-
-class StoredEntry:
-    """An Entry of StoredCaptions.
-
-    After one operation that found nobody it leaves the store alone, so that a store that hangs
-    costs a request one timeout and not one for each operation.
-    """
-
-    def __init__(self, captions: StoredCaptions, key: str) -> None:
-        self._captions = captions
-        self._key = key
-        self._unreachable = False
-
-    async def get(self) -> CachedCaption | None:
-        if self._is_left_alone():
-            return None
-        try:
-            value = await self._captions.store.get(self._key)
-        except StoreError as exc:
-            self._note(exc)
-            return None
-        self._captions.breaker.record_success()
-        return decode(self._key, value) if value is not None else None
-
-    async def put(self, caption: CachedCaption) -> None:
-        if self._is_left_alone():
-            return
-        value = encode(self._key, caption)
-        try:
-            await self._captions.store.set(self._key, value, self._captions.ttl_ms())
-        except StoreError as exc:
-            self._note(exc)
-        else:
-            self._captions.note_written()
-
-    def _is_left_alone(self) -> bool:
-        return self._unreachable or self._captions.is_open
-
-    def _note(self, error: StoreError) -> None:
-        self._unreachable = not isinstance(error, StoreRefused)
-        self._captions.note(error)
+    def leading(self) -> AbstractAsyncContextManager[CachedCaption | None]:
+        return nullcontext()

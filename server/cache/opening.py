@@ -6,9 +6,10 @@ from contextlib import ExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 from server.cache.breaker import Breaker
-from server.cache.captions import CaptionCache, NoCache, StoredCaptions
+from server.cache.captions import CaptionCache, NoCache
 from server.cache.embedded import EmbeddedValkeyError, embedded_valkey
 from server.cache.store import RedisStore, StoreError
+from server.cache.stored import StoredCaptions
 from server.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -16,6 +16,15 @@ MAX_CONNECTIONS = 32
 PROBE_TIMEOUT = 1.0
 
 
+# Each is one step for the store, so that no other client comes between its commands.
+_CLAIM = (
+    "redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) return redis.call('GET', KEYS[1])"
+)
+_IF_STILL = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call({}) end"
+_EXTEND = _IF_STILL.format("'PEXPIRE', KEYS[1], ARGV[2]")
+_REMOVE = _IF_STILL.format("'DEL', KEYS[1]")
+
+
 class StoreError(Exception):
     """The store did not do what it was asked."""
 
@@ -60,6 +69,22 @@ class RedisStore:
         async with _translated(self._timeout):
             await self._client.set(key, value, px=ttl_ms)
 
+    async def claim(self, key: str, value: bytes, ttl_ms: int) -> bytes | None:
+        """Put a value where there is none; the value that is there then."""
+        async with _translated(self._timeout):
+            held = await self._client.eval(_CLAIM, 1, key, value, ttl_ms)
+        return held if isinstance(held, bytes) else None
+
+    async def extend(self, key: str, value: bytes, ttl_ms: int) -> None:
+        """Let a value live on, if it is still this one."""
+        async with _translated(self._timeout):
+            await self._client.eval(_EXTEND, 1, key, value, ttl_ms)
+
+    async def remove(self, key: str, value: bytes) -> None:
+        """Remove a value, if it is still this one."""
+        async with _translated(self._timeout):
+            await self._client.eval(_REMOVE, 1, key, value)
+
     async def probe(self) -> None:
         """Do what a look-up does, with time to build a connection."""
         async with _translated(PROBE_TIMEOUT):
@@ -76,7 +101,8 @@ async def _translated(seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except ResponseError as exc:
-        raise StoreRefused(str(exc)) from exc
+        # Without the place in a script, so that one reason has one message.
+        raise StoreRefused(str(exc).partition(" script: ")[0]) from exc
     # Not only RedisError: nonsense on the wire gives ValueError, RecursionError and others.
     except Exception as exc:
         raise StoreUnreachable(str(exc) or type(exc).__name__) from exc

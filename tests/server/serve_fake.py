@@ -1,11 +1,30 @@
-"""`python -m server` with a fake captioner: a real process, real sockets, no model directory."""
+"""`python -m server` with a fake captioner: a real process, real sockets, no model directory.
+
+Where FAKE_GATE names a file, no caption comes before there is one.
+"""
 
 import os
 import sys
+import threading
+import time
+from pathlib import Path
 
 from server.__main__ import run
 from server.settings import Settings
 from tests.server.fakes import FakeCaptioner
 
+
+class FileGate(threading.Event):
+    def wait(self, timeout: float | None = None) -> bool:
+        if Path(os.environ["FAKE_GATE"]).exists():
+            return True
+        time.sleep(timeout or 0)
+        return False
+
+
+def captioner() -> FakeCaptioner:
+    return FakeCaptioner(gate=FileGate()) if "FAKE_GATE" in os.environ else FakeCaptioner()
+
+
 if __name__ == "__main__":
-    sys.exit(run(Settings.parse(sys.argv[1:], os.environ), lambda settings: FakeCaptioner()))
+    sys.exit(run(Settings.parse(sys.argv[1:], os.environ), lambda settings: captioner()))
