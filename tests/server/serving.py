@@ -105,10 +105,10 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def server_process(*flags: str) -> Iterator[ServerProcess]:
-    """Run a server with a fake captioner on a free port until the block ends."""
+def server_process(*flags: str, module: str = "tests.server.serve_fake") -> Iterator[ServerProcess]:
+    """Run a server, by default with a fake captioner, on a free port until the block ends."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.server.serve_fake", "--port", "0", *flags],
+        [sys.executable, "-m", module, "--port", "0", *flags],
         cwd=ROOT,
         env=clean_environment(),
         stderr=subprocess.PIPE,
