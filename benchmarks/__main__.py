@@ -28,6 +28,9 @@ BENCHMARKS = {"latency": latency, "load": load, "pipelines": pipelines, "floor":
 #: What does something else. Each has `add_arguments` and `run`.
 COMMANDS = {"checkpoint": checkpoint, "tutorial": tutorial, "report": report}
 
+#: Columns of what goes to a file or a pipe, where nothing else would say.
+FILE_WIDTH = 150
+
 
 class Parser(argparse.ArgumentParser):
     """One line for a bad flag, without the usage above it."""
@@ -39,7 +42,7 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0, 1 for no figures, 2 for bad flags, 130 for figures cut short."""
     options = parse(arguments)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH)
     # A batch system's SIGTERM is no reason to lose what was measured either.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -32,7 +32,8 @@ def print_tables(tables: Sequence[Table], console: Console) -> None:
     for table in tables:
         shown = rich.table.Table(title=table.title, caption=table.note or None)
         for index, name in enumerate(table.columns):
-            shown.add_column(name, justify="right" if index else "left")
+            # A narrow terminal may wrap numbers; a name cut short names nothing.
+            shown.add_column(name, justify="right" if index else "left", no_wrap=not index)
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)

@@ -89,7 +89,8 @@ def seconds(rows: Sequence[LatencySample], **fields: object) -> list[float]:
 
 
 def servers(run: Run[LatencySample]) -> list[str]:
-    return list(dict.fromkeys(row.server for row in run.rows if row.kind != "floor"))
+    """Ours before others, whichever a round began with."""
+    return sorted({row.server for row in run.rows if row.kind != "floor"})
 
 
 def names(run: Run[LatencySample], field: str) -> list[str]:
