@@ -92,7 +92,7 @@ def chosen_subject(options: Namespace) -> Subject | None:
 
 
 def model_label(options: Namespace, subject: Subject | None) -> str:
-    return f"{subject.label}, {options.precision}" if subject else f"whatever {options.url} serves"
+    return f"{subject.label}; ours in {options.precision}" if subject else f"{options.url}"
 
 
 def references(options: Namespace, subject: Subject | None) -> dict[str, Path]:

@@ -76,8 +76,8 @@ def load(run: Run[LoadPoint], path: Path) -> None:
     with one_plot(path, title, height=4.2) as axes:
         points = [point for point in run.rows if point.loop == "open" and point.latencies]
         for server in dict.fromkeys(point.server for point in points):
-            mine = sorted((each for each in points if each.server == server), key=throughput)
-            _load_lines(axes, server, mine)
+            mine = [point for point in points if point.server == server]
+            _load_lines(axes, server, sorted(mine, key=lambda point: point.level))
         refused = [point for point in points if set(point.statuses) != {200}]
         rates = [throughput(point) for point in refused]
         worst = [Summary.of(point.latencies).p99 for point in refused]
