@@ -1,5 +1,6 @@
 """The composition root: what the server is made of, and which routes get it."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.access import Access, configured_keys
+from server.admission import Admission
 from server.cache.opening import open_cache
 from server.captioning.captioner import Captioner as OnnxCaptioner
 from server.captioning.errors import CaptioningError
@@ -17,7 +19,7 @@ from server.errors import RequestError, handle_http_exception, handle_refusal
 from server.metrics import Metrics, PartsCollector
 from server.pipeline import Captioner, Pipeline
 from server.routes import caption, health, info, metrics, openapi
-from server.scheduling import Admission, open_worker
+from server.scheduling import open_worker
 from server.settings import Settings
 from server.state import Resources
 from server.telemetry import Telemetry
@@ -33,7 +35,11 @@ ROUTES = (*caption.routes, *health.routes, *info.routes, *metrics.routes, *opena
 def open_captioner(settings: Settings) -> Captioner:
     """Load the model directory. Raises ModelDirectoryError."""
     return OnnxCaptioner.open(
-        settings.model, threads=settings.threads, max_pixels=settings.max_pixels
+        settings.model,
+        threads=settings.threads,
+        max_pixels=settings.max_pixels,
+        batch_size=settings.batch_size,
+        encoder_cache_bytes=settings.encoder_cache_mb * 1_000_000,
     )
 
 
@@ -47,9 +53,9 @@ async def open_resources(
     uvicorn logs its traceback. Raises StartupError and ModelDirectoryError.
     """
     keys = configured_keys(settings)
-    async with open_worker(settings.queue_size) as worker:
-        captioner = await worker.run(lambda cancelled: open_captioner(settings))
-        await worker.run(lambda cancelled: captioner.warm_up())
+    captioner = await asyncio.to_thread(open_captioner, settings)
+    await asyncio.to_thread(captioner.warm_up)
+    async with open_worker(captioner.step, settings.queue_size, settings.batch_size) as worker:
         model = captioner.manifest
         logger.info(
             "model: %s, %s, digest %.12s; threads: %d",

@@ -1,6 +1,7 @@
 """What Prometheus gets: counted as requests end, or read off the server's parts at a scrape."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.metrics_core import (
@@ -11,9 +12,10 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from server.admission import Admission
 from server.cache.captions import CaptionCache
 from server.captioning.manifest import Manifest
-from server.scheduling import Admission, Worker
+from server.scheduling import Worker
 from server.telemetry import Trace
 
 PHASES = ("read", "cache", "queue", "preprocess", "encode", "decode")
@@ -72,7 +74,7 @@ class PartsCollector(Collector):
     def __init__(
         self,
         admission: Admission,
-        worker: Worker,
+        worker: Worker[Any, Any],
         cache: CaptionCache,
         model: Manifest,
         digest: str,

@@ -1,9 +1,9 @@
 """A request's way to its caption: look-up, one flight per key, queue, model, cache."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from starlette.types import Receive
 
@@ -33,13 +33,12 @@ class Captioner(Protocol):
     @property
     def threads(self) -> int: ...
 
-    def caption(
-        self,
-        image: bytes,
-        prompt: str | None,
-        options: GenerationOptions,
-        cancelled: Callable[[], bool],
-    ) -> Caption: ...
+    def start(
+        self, image: bytes, prompt: str | None, options: GenerationOptions
+    ) -> Generator[Any, Any, Caption]:
+        """A caption in the making, which is sent what `step` gives for what it yields."""
+
+    def step(self, wants: Sequence[Any]) -> Sequence[Any]: ...
 
     def warm_up(self) -> None: ...
 
@@ -56,7 +55,7 @@ class Outcome:
 class Pipeline:
     """Answers uploads. The captioner is only touched on the worker's thread."""
 
-    def __init__(self, captioner: Captioner, worker: Worker, cache: CaptionCache) -> None:
+    def __init__(self, captioner: Captioner, worker: Worker[Any, Any], cache: CaptionCache) -> None:
         self._captioner = captioner
         self._worker = worker
         self._cache = cache
@@ -67,7 +66,7 @@ class Pipeline:
 
         `refresh` skips the look-up and overwrites the entry. `receive` tells when the client has
         left: then its part in the work ends with ClientDisconnect. Raises Overloaded, and what
-        Captioner.caption raises.
+        Captioner.start raises.
         """
         key = cache_key(self._captioner.digest, upload.image_digest, upload.prompt, upload.options)
         entry = self._cache.entry(key)
@@ -95,11 +94,10 @@ class Pipeline:
     async def _make(self, entry: Entry, upload: Upload, status: CacheStatus) -> Outcome:
         submitted = perf_counter()
 
-        def infer(cancelled: Callable[[], bool]) -> tuple[float, Caption]:
+        def infer() -> Generator[Any, Any, tuple[float, Caption]]:
             waited = perf_counter() - submitted
-            return waited, self._captioner.caption(
-                upload.image, upload.prompt, upload.options, cancelled
-            )
+            made = yield from self._captioner.start(upload.image, upload.prompt, upload.options)
+            return waited, made
 
         waited, made = await self._worker.run(infer)
         caption = CachedCaption(made.text, made.token_ids, made.confidence, made.finish_reason)

@@ -1,115 +1,168 @@
-"""How much work is taken, and the one thread that does it."""
+"""The one thread that captions, the captions it has in hand, and the bounded queue before it."""
 
 import asyncio
 import math
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import asynccontextmanager
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
-from server.errors import Draining, Overloaded
+from server.errors import Overloaded
 
+Want = TypeVar("Want")
+Got = TypeVar("Got")
 T = TypeVar("T")
 
 MAX_RETRY_AFTER = 60
 
 
-class Admission:
-    """The door: how many requests may be inside at once, each with its body in memory."""
+class Job(Generic[Want, Got]):
+    """Work that goes from one want to the next, each of which somebody else fulfils."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self.in_flight = 0
-        self.ready = True
-        self.draining = False
+    def __init__(self, start: Callable[[], Generator[Want, Got, Any]]) -> None:
+        self._start = start
+        self._work: Generator[Want, Got, Any]
+        self.want: Want
+        self.future: Future[Any] = Future()
+        self.abandoned = False
 
-    @contextmanager
-    def admit(self) -> Iterator[None]:
-        """Count one request in and out. Raises Overloaded or Draining: before its body is read."""
-        if self.draining:
-            raise Draining("The server is stopping; send the request again.", retry_after=1)
-        if self.in_flight >= self._limit:
-            raise Overloaded("The server has too many requests; try again soon.", retry_after=1)
-        self.in_flight += 1
+    def begin(self) -> bool:
+        """Work up to the first want; False if the job is over."""
+        if not self.future.set_running_or_notify_cancel():
+            return False
+        self._work = self._start()
+        return self._advance(lambda: next(self._work))
+
+    def go_on(self, got: Got) -> bool:
+        """Work up to the next want; False if the job is over."""
+        return self._advance(lambda: self._work.send(got))
+
+    def end(self, exc: BaseException) -> None:
+        self._work.close()
+        self.future.set_exception(exc)
+
+    def _advance(self, work: Callable[[], Want]) -> bool:
         try:
-            yield
-        finally:
-            self.in_flight -= 1
-
-    def announce(self) -> None:
-        """Say that the door is about to close; until it does, everybody is let in."""
-        self.ready = False
-
-    def drain(self) -> None:
-        """Let nobody in from now on."""
-        self.ready = False
-        self.draining = True
+            self.want = work()
+        except StopIteration as stop:
+            self.future.set_result(stop.value)
+            return False
+        except BaseException as exc:  # For whoever waits, on another thread.
+            self.future.set_exception(exc)
+            return False
+        return True
 
 
-class Worker:
-    """One thread, which owns the model, and a bounded queue in front of it.
+class Worker(Generic[Want, Got]):
+    """One thread, which owns the model: a second one would not caption faster.
 
-    More threads would not caption faster: inference by itself uses every core it may.
+    Up to `batch_size` jobs are in hand, which get what they want all in one `step`. Up to
+    `queue_size` wait; the next is begun as soon as there is room.
     """
 
-    def __init__(self, queue_size: int) -> None:
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="captioner")
-        self._capacity = queue_size + 1
-        self._jobs = 0
+    def __init__(
+        self, step: Callable[[Sequence[Want]], Sequence[Got]], queue_size: int, batch_size: int
+    ) -> None:
+        self._step = step
+        self._batch_size = batch_size
+        self._capacity = queue_size + batch_size
+        self._unfinished = 0
+        self._finished_at = 0.0
         self._seconds_per_job = 0.0
-        self._closing = threading.Event()
+        self._waiting: deque[Job[Want, Got]] = deque()
+        self._closing = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._serve, name="captioner", daemon=True)
+        self._thread.start()
 
     @property
     def queued(self) -> int:
-        """How many jobs wait behind the running one."""
-        return max(0, self._jobs - 1)
+        """How many jobs wait."""
+        return sum(not job.future.cancelled() for job in tuple(self._waiting))
 
-    async def run(self, work: Callable[[Callable[[], bool]], T]) -> T:
-        """Do blocking work on the thread: the one way off the event loop.
+    async def run(self, start: Callable[[], Generator[Want, Got, T]]) -> T:
+        """Have a job done on the thread: the one way off the event loop.
 
-        The work is given a callable that says whether it still matters. If this is cancelled,
-        queued work is dropped and running work can find out. Raises Overloaded if the queue is
-        full, and what the work raises.
+        If this is cancelled, a job that waits is dropped, and one in hand gets no further step.
+        Raises Overloaded if the queue is full, and what the job raises.
         """
-        if self._jobs >= self._capacity:
+        if self._unfinished >= self._capacity:
             raise Overloaded("Too many pictures wait for the model.", self._retry_after())
-        loop = asyncio.get_running_loop()
-        abandoned = threading.Event()
-        job = self._executor.submit(
-            self._timed, work, lambda: abandoned.is_set() or self._closing.is_set()
-        )
-        self._jobs += 1
-        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._finish))
+        if not self._unfinished:
+            self._finished_at = perf_counter()
+        self._unfinished += 1
+        loop, job = asyncio.get_running_loop(), Job(start)
+        job.future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._finish, job))
+        with self._changed:
+            self._waiting.append(job)
+            self._changed.notify()
         try:
-            return await asyncio.wrap_future(job)
+            done: T = await asyncio.wrap_future(job.future)
+            return done
         except asyncio.CancelledError:
-            abandoned.set()
+            job.abandoned = True
             raise
 
     async def aclose(self) -> None:
-        """Drop what is queued, stop what runs at its next step, and end the thread."""
-        self._closing.set()
-        await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
+        """Drop what waits, end what is in hand at its next step, and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        await asyncio.to_thread(self._thread.join)
+        for job in self._waiting:
+            job.future.cancel()
 
-    def _timed(self, work: Callable[[Callable[[], bool]], T], cancelled: Callable[[], bool]) -> T:
-        began = perf_counter()
+    def _serve(self) -> None:
+        in_hand: list[Job[Want, Got]] = []
+        while not self._closing:
+            if not in_hand:
+                self._wait()
+            while self._waiting and len(in_hand) < self._batch_size and not self._closing:
+                job = self._waiting.popleft()
+                if job.begin():
+                    in_hand.append(job)
+            in_hand = self._fulfil(in_hand)
+        for job in in_hand:
+            job.end(CancelledError())
+
+    def _wait(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+
+    def _fulfil(self, jobs: Sequence[Job[Want, Got]]) -> list[Job[Want, Got]]:
+        """One step for all; those that go on after it."""
+        wanting = [job for job in jobs if not job.abandoned]
+        for job in jobs:
+            if job.abandoned:
+                job.end(CancelledError())
+        if not wanting:
+            return []
         try:
-            return work(cancelled)
-        finally:
-            self._seconds_per_job += 0.2 * (perf_counter() - began - self._seconds_per_job)
+            got = self._step([job.want for job in wanting])
+        except Exception as exc:
+            for job in wanting:
+                job.end(exc)
+            return []
+        return [job for job, each in zip(wanting, got, strict=True) if job.go_on(each)]
 
-    def _finish(self) -> None:
-        self._jobs -= 1
+    def _finish(self, job: Job[Want, Got]) -> None:
+        self._unfinished -= 1
+        if not job.future.cancelled():
+            took, self._finished_at = perf_counter() - self._finished_at, perf_counter()
+            self._seconds_per_job += 0.2 * (took - self._seconds_per_job)
 
     def _retry_after(self) -> int:
-        return min(MAX_RETRY_AFTER, max(1, math.ceil(self._jobs * self._seconds_per_job)))
+        return min(MAX_RETRY_AFTER, max(1, math.ceil(self._unfinished * self._seconds_per_job)))
 
 
 @asynccontextmanager
-async def open_worker(queue_size: int) -> AsyncIterator[Worker]:
-    worker = Worker(queue_size)
+async def open_worker(
+    step: Callable[[Sequence[Want]], Sequence[Got]], queue_size: int, batch_size: int
+) -> AsyncIterator[Worker[Want, Got]]:
+    worker = Worker(step, queue_size, batch_size)
     try:
         yield worker
     finally:

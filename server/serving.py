@@ -11,9 +11,9 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from server.admission import Admission
 from server.errors import StartupError
 from server.protocol import http_protocol
-from server.scheduling import Admission
 from server.settings import Settings
 
 logger = logging.getLogger(__name__)

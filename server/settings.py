@@ -147,6 +147,16 @@ class Settings:
         integer(0, 65_536),
         "pictures that wait for the model, the rest get 503: it bounds how long one waits",
     )
+    batch_size: int = option(
+        4,
+        integer(1, 256),
+        "captions that are decoded together; each but one takes the memory of an encoded picture",
+    )
+    encoder_cache_mb: int = option(
+        64,
+        integer(0, 1_048_576),
+        "memory for encoded pictures, which a new prompt on one of them doesn't wait for again",
+    )
     receive_timeout: float = option(
         30.0,
         seconds,

@@ -6,10 +6,10 @@ from typing import TypedDict
 from starlette.requests import Request
 
 from server.access import Access
+from server.admission import Admission
 from server.metrics import Metrics
 from server.multipart import FormLimits
 from server.pipeline import Pipeline
-from server.scheduling import Admission
 from server.telemetry import Trace
 
 

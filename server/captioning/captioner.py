@@ -1,7 +1,8 @@
 """Bytes and prompt -> caption: the one class the rest of the server knows."""
 
-from collections.abc import Callable
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
@@ -11,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.captioning import images, search
+from server.captioning.batch import Batch, Turn, turns
 from server.captioning.decoder import Decoder
 from server.captioning.encoder import EncodedImage, Encoder
+from server.captioning.encoder_cache import EncoderCache
 from server.captioning.lengths import max_length
 from server.captioning.model_directory import ModelDirectory
 from server.captioning.options import GenerationOptions
 from server.captioning.pixel_values import to_pixel_values
 from server.captioning.prompts import Prompts
+from server.captioning.scores import Scores
 from server.captioning.sequences import Hypothesis, SearchSettings
 from server.captioning.threads import available_threads
 
@@ -47,14 +51,21 @@ class Caption:
     timings: Timings
 
 
-def never() -> bool:
-    return False
+#: A caption in the making: yields what it wants of the decoder next, and is sent the logits.
+Captioning = Generator[Turn, Scores, Caption]
 
 
 class Captioner:
     """A loaded model. It serves one thread at a time and does not survive a fork."""
 
-    def __init__(self, directory: ModelDirectory, threads: int, max_pixels: int) -> None:
+    def __init__(
+        self,
+        directory: ModelDirectory,
+        threads: int,
+        max_pixels: int,
+        batch_size: int,
+        encoder_cache_bytes: int,
+    ) -> None:
         self.manifest = directory.manifest
         self.digest = directory.manifest.digest
         self.threads = threads
@@ -62,6 +73,8 @@ class Captioner:
         self._prompts = Prompts.open(directory.tokenizer, self.manifest)
         self._encoder = Encoder(directory.encoder, self.manifest, threads)
         self._decoder = Decoder(directory.decoder, self.manifest, threads)
+        self._batch = Batch(self._decoder, batch_size)
+        self._known = EncoderCache(encoder_cache_bytes)
 
     @classmethod
     def open(
@@ -70,33 +83,39 @@ class Captioner:
         *,
         threads: int | None = None,
         max_pixels: int = images.DEFAULT_MAX_PIXELS,
+        batch_size: int = 1,
+        encoder_cache_bytes: int = 0,
     ) -> "Captioner":
         """Check and load a model directory, with as many threads as the process may use by default.
 
         Raises ModelDirectoryError.
         """
-        return cls(ModelDirectory.open(directory), threads or available_threads(), max_pixels)
+        return cls(
+            ModelDirectory.open(directory),
+            threads or available_threads(),
+            max_pixels,
+            batch_size,
+            encoder_cache_bytes,
+        )
 
-    def check(self, prompt: str | None, options: GenerationOptions) -> None:
-        """Raises PromptTooLong or OptionOutOfRange where `caption` would, without any inference."""
-        self._settings(self._prompts.encode(prompt), options)
+    def caption(self, image: bytes, prompt: str | None, options: GenerationOptions) -> Caption:
+        """Blocking. Raises ImageError, PromptTooLong, and OptionOutOfRange."""
+        return search.run(self.start(image, prompt, options), self._step_alone)
 
-    def caption(
-        self,
-        image: bytes,
-        prompt: str | None,
-        options: GenerationOptions,
-        cancelled: Callable[[], bool] = never,
-    ) -> Caption:
-        """Blocking. Raises ImageError, PromptTooLong, OptionOutOfRange, and Cancelled."""
+    def start(self, image: bytes, prompt: str | None, options: GenerationOptions) -> Captioning:
+        """A caption for whoever drives it, by `step`, and others along with it.
+
+        The picture is encoded before the first turn. Raises ImageError, PromptTooLong, and
+        OptionOutOfRange then.
+        """
         prompt_ids = self._prompts.encode(prompt)
         settings = self._settings(prompt_ids, options)
         started = perf_counter()
-        pixel_values = self.preprocess(image)
-        preprocessed = perf_counter()
-        encoded = self.encode(pixel_values)
+        encoded, preprocessed = self._encoded(image)
         encoded_at = perf_counter()
-        found = self.generate(encoded, prompt_ids, settings, cancelled)
+        decoding = self._decode(encoded, prompt_ids, settings)
+        del encoded  # It is large, and who decodes it decides how long it is kept.
+        found = yield from decoding
         decoded = perf_counter()
         return Caption(
             text=self._prompts.decode(found.token_ids),
@@ -110,6 +129,10 @@ class Captioner:
             ),
         )
 
+    def step(self, turns: Sequence[Turn]) -> list[Scores]:
+        """One step of the decoder for every caption in the making, at most `batch_size` of them."""
+        return self._batch.step(turns)
+
     def preprocess(self, image: bytes) -> NDArray[np.float32]:
         """Pixel values float32 [1, 3, height, width]. Raises ImageError."""
         return to_pixel_values(images.decode(image, self._max_pixels), self.manifest.image)
@@ -118,14 +141,10 @@ class Captioner:
         return self._encoder(pixel_values)
 
     def generate(
-        self,
-        image: EncodedImage,
-        prompt_ids: tuple[int, ...],
-        settings: SearchSettings,
-        cancelled: Callable[[], bool] = never,
+        self, image: EncodedImage, prompt_ids: tuple[int, ...], settings: SearchSettings
     ) -> Hypothesis:
-        """The sequence that continues `prompt_ids`. Raises Cancelled between two decoder steps."""
-        return search.run(search.start(prompt_ids, settings), self._decoder.start(image), cancelled)
+        """The sequence that continues `prompt_ids`."""
+        return search.run(self._decode(image, prompt_ids, settings), self._step_alone)
 
     def warm_up(self) -> None:
         """Run both graphs once, so that the first caption doesn't pay for what they set up."""
@@ -138,7 +157,28 @@ class Captioner:
 
     def close(self) -> None:
         """Give the model's memory back. The captioner can't be used any more."""
-        del self._encoder, self._decoder
+        del self._encoder, self._decoder, self._batch
+
+    def _encoded(self, image: bytes) -> tuple[EncodedImage, float]:
+        """The picture encoded, now or earlier, and the moment when its pixel values were there."""
+        digest = sha256(image).digest()
+        known = self._known.get(digest)
+        if known:
+            return known, perf_counter()
+        pixel_values = self.preprocess(image)
+        preprocessed = perf_counter()
+        encoded = self.encode(pixel_values)
+        self._known.put(digest, encoded)
+        return encoded, preprocessed
+
+    def _decode(
+        self, image: EncodedImage, prompt_ids: tuple[int, ...], settings: SearchSettings
+    ) -> Generator[Turn, Scores, Hypothesis]:
+        return turns(self._decoder.start(image), prompt_ids, settings)
+
+    def _step_alone(self, turn: Turn) -> Scores:
+        (logits,) = self.step([turn])
+        return logits
 
     def _settings(self, prompt_ids: tuple[int, ...], options: GenerationOptions) -> SearchSettings:
         return SearchSettings(

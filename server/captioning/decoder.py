@@ -1,5 +1,6 @@
 """Tokens and an encoded picture -> logits of the next token."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,12 @@ from numpy.typing import NDArray
 
 from server.captioning.encoder import EncodedImage, cross_key_values
 from server.captioning.manifest import Manifest
-from server.captioning.scores import Scores
+from server.captioning.scores import Scores, TokenIds
 from server.captioning.sequences import Feed
 from server.captioning.sessions import Session, TensorType, key_value_names
+
+#: The key and the value of every decoder layer.
+Values = list[NDArray[np.float32]]
 
 
 class Decoder:
@@ -32,42 +36,54 @@ class Decoder:
         )
 
     def start(self, image: EncodedImage) -> "Decoding":
-        """The decoding of one caption, at its beginning."""
+        """The decoding of one picture, at its beginning."""
         empty = np.empty((1, self._shape.heads, 0, self._shape.head_dim), np.float32)
         return Decoding(self, image, [empty] * len(self._past_names))
 
-    def step(
-        self, feed: Feed, past: list[NDArray[np.float32]], image: EncodedImage
-    ) -> tuple[Scores, list[NDArray[np.float32]]]:
-        """Logits float32 [rows, vocab] and the past with the feed's tokens in it."""
-        rows, new = feed.tokens.shape
-        length = past[0].shape[2] + new
-        positions = np.arange(length - new, length)
+    def run(
+        self, tokens: TokenIds, past: Values, lengths: Sequence[int], cross: Values
+    ) -> tuple[Scores, Values]:
+        """Logits float32 [rows, vocab] after the last of `tokens`, and the past with them in it.
+
+        Tokens int64 [rows, new]. The past has as many rows, of which row r's tokens are the last
+        `lengths[r]`: what lies to their left is not looked at. Cross-attention keys and values have
+        as many rows too, or one for all.
+        """
+        stored, new = past[0].shape[2], tokens.shape[1]
+        padding = stored - np.array(lengths)[:, np.newaxis]
+        positions = np.arange(stored + new)
         logits, *present = self._session.run(
             {
-                "input_ids": feed.tokens,
-                "position_ids": np.broadcast_to(positions, (rows, new)),
-                "attention_mask": np.ones((rows, length), np.int64),
+                "input_ids": tokens,
+                "position_ids": positions[stored:] - padding,
+                "attention_mask": (positions >= padding).astype(np.int64),
                 **dict(zip(self._past_names, past, strict=True)),
-                **dict(zip(self._cross_names, image.cross_key_values, strict=True)),
+                **dict(zip(self._cross_names, cross, strict=True)),
             }
         )
         return logits, present
 
 
 class Decoding:
-    """The Step of one caption: remembers the past between feeds."""
+    """One picture's captions in the making, a row each: remembers the past between feeds."""
 
-    def __init__(
-        self, decoder: Decoder, image: EncodedImage, past: list[NDArray[np.float32]]
-    ) -> None:
+    def __init__(self, decoder: Decoder, image: EncodedImage, past: Values) -> None:
         self._decoder = decoder
-        self._image = image
-        self._past = past
+        self.image = image
+        self.past = past
 
     def __call__(self, feed: Feed) -> Scores:
-        rows = self._past[0].shape[0]
+        rows = self.past[0].shape[0]
         if not np.array_equal(feed.parents, np.arange(rows)):
-            self._past = [each[feed.parents] for each in self._past]
-        logits, self._past = self._decoder.step(feed, self._past, self._image)
+            self.past = [each[feed.parents] for each in self.past]
+        lengths = [self.past[0].shape[2]] * len(feed.tokens)
+        logits, self.past = self._decoder.run(
+            feed.tokens, self.past, lengths, list(self.image.cross_key_values)
+        )
         return logits
+
+    def hand_over(self) -> tuple[EncodedImage, Values]:
+        """Its picture and its past, which it doesn't keep: somebody else goes on with it."""
+        held = self.image, self.past
+        self.image, self.past = EncodedImage(()), []
+        return held

@@ -20,6 +20,10 @@ class EncodedImage:
 
     cross_key_values: tuple[NDArray[np.float32], ...]
 
+    @property
+    def nbytes(self) -> int:
+        return sum(each.nbytes for each in self.cross_key_values)
+
 
 class Encoder:
     def __init__(self, path: Path, manifest: Manifest, threads: int) -> None:

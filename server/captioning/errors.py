@@ -7,8 +7,7 @@ CaptioningError
 │   ├── UndecodableImage
 │   └── ImageTooLarge
 ├── PromptTooLong
-├── OptionOutOfRange
-└── Cancelled
+└── OptionOutOfRange
 
 Each message is one sentence for a person, without object addresses or anything of the upload's own.
 """
@@ -58,7 +57,3 @@ class OptionOutOfRange(CaptioningError):
         self.name = name
         self.value = value
         self.allowed = allowed
-
-
-class Cancelled(CaptioningError):
-    """Nobody waits for the caption any more, so its decoding stopped."""

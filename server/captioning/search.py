@@ -1,13 +1,16 @@
 """Token by token to a caption, as transformers' `generate` goes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from typing import TypeVar
 
 import numpy as np
 
 from server.captioning.beams import beam_search
-from server.captioning.errors import Cancelled
-from server.captioning.scores import log_softmax
-from server.captioning.sequences import Feed, Hypothesis, Search, SearchSettings, Step
+from server.captioning.scores import Scores, log_softmax
+from server.captioning.sequences import Feed, Hypothesis, Search, SearchSettings
+
+Want = TypeVar("Want")
+Found = TypeVar("Found")
 
 
 def start(prompt_ids: tuple[int, ...], settings: SearchSettings) -> Search:
@@ -17,16 +20,15 @@ def start(prompt_ids: tuple[int, ...], settings: SearchSettings) -> Search:
     return beam_search(prompt_ids, settings)
 
 
-def run(search: Search, step: Step, cancelled: Callable[[], bool]) -> Hypothesis:
-    """Drive a search on its own. Raises Cancelled before the first step that nobody waits for."""
+def run(wanting: Generator[Want, Scores, Found], step: Callable[[Want], Scores]) -> Found:
+    """Drive to its end what wants the logits after one feed, then those after the next."""
     try:
-        feed = next(search)
-        while not cancelled():
-            feed = search.send(step(feed))
+        want = next(wanting)
+        while True:
+            want = wanting.send(step(want))
     except StopIteration as stop:
-        found: Hypothesis = stop.value
+        found: Found = stop.value
         return found
-    raise Cancelled("Nobody waits for this caption any more.")
 
 
 def greedy_search(prompt_ids: tuple[int, ...], settings: SearchSettings) -> Search:

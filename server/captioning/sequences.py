@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,12 +71,7 @@ class Feed:
         return cls(np.array([prompt_ids], np.int64), np.zeros(1, np.intp))
 
 
-class Step(Protocol):
-    """One run of the decoder: the logits float32 [rows, vocab] after each row's last token."""
-
-    def __call__(self, feed: Feed) -> Scores: ...
-
-
-#: A search yields what the decoder has to see next and is sent the logits, so it knows neither how
-#: they are computed nor whether other searches share the step.
+#: A search yields what the decoder has to see next and is sent the logits float32 [rows, vocab]
+#: after each row's last token, so it knows neither how they are computed nor whether other searches
+#: share the step.
 Search = Generator[Feed, Scores, Hypothesis]

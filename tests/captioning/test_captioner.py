@@ -12,7 +12,6 @@ from PIL import Image
 
 from server.captioning.captioner import Captioner
 from server.captioning.errors import (
-    Cancelled,
     ImageTooLarge,
     OptionOutOfRange,
     PromptTooLong,
@@ -100,27 +99,12 @@ def test_timings_add_up(captioner: Captioner) -> None:
     assert min(timings.preprocess, timings.encode, timings.decode) > 0
 
 
-def test_a_caption_nobody_waits_for_stops_within_a_step(captioner: Captioner) -> None:
-    """Cancellation is looked at before every decoder step."""
-    answers = iter([False, False, True])
-    with pytest.raises(Cancelled):
-        captioner.caption(encoded(noise(0)), None, GenerationOptions(), lambda: next(answers))
-    assert next(answers, None) is None
-
-
 def test_a_bad_prompt_is_refused_before_the_picture_is_looked_at(captioner: Captioner) -> None:
     """Neither a prompt too long nor an option out of range costs a decode."""
     with pytest.raises(PromptTooLong, match="32 tokens and at most 31"):
         captioner.caption(b"no picture", "a " * 31, GenerationOptions())
     with pytest.raises(OptionOutOfRange, match="max_new_tokens is 31"):
         captioner.caption(b"no picture", "a", GenerationOptions(max_new_tokens=31))
-
-
-def test_check_refuses_what_caption_would(captioner: Captioner) -> None:
-    """check() raises for the same prompts and options, and passes the others."""
-    captioner.check("a " * 30, GenerationOptions())
-    with pytest.raises(PromptTooLong):
-        captioner.check("a " * 31, GenerationOptions())
 
 
 def test_the_pixel_limit_is_the_one_given(model_directory: Path) -> None:

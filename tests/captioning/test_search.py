@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from server.captioning import search
-from server.captioning.errors import Cancelled
 from server.captioning.scores import Scores
 from server.captioning.sequences import Feed, SearchSettings
 from tests.captioning.language import END, VOCABULARY, Language, Speaker
@@ -62,7 +61,7 @@ class Case:
         """Our answer."""
         settings = SearchSettings(end_token=END, max_length=self.max_length, **self.options)
         started = search.start(self.prompt_ids, settings)
-        return list(search.run(started, Speaker(self.language), lambda: False).token_ids)
+        return list(search.run(started, Speaker(self.language)).token_ids)
 
 
 @pytest.mark.parametrize("penalties", PENALTIES, ids=str)
@@ -119,7 +118,7 @@ class Script:
 def test_log_probs_are_of_the_generated_tokens_alone() -> None:
     """One log-probability for each generated token: 9 of 18 parts of probability, each time."""
     settings = SearchSettings(end_token=6, max_length=10)
-    found = search.run(search.start((1, 2), settings), Script(), lambda: False)
+    found = search.run(search.start((1, 2), settings), Script())
     assert found.token_ids == (1, 2, 3, 4, 5, 6)
     assert found.log_probs == pytest.approx([np.log(0.5)] * 4)
 
@@ -127,7 +126,7 @@ def test_log_probs_are_of_the_generated_tokens_alone() -> None:
 def test_log_probs_follow_their_beam() -> None:
     """A beam's log-probabilities are those of its own tokens, whichever beams it came through."""
     settings = SearchSettings(end_token=6, max_length=10, num_beams=3)
-    found = search.run(search.start((1, 2), settings), Script(), lambda: False)
+    found = search.run(search.start((1, 2), settings), Script())
     assert found.token_ids == (1, 2, 3, 4, 5, 6)
     assert found.log_probs == pytest.approx([np.log(0.5)] * 4)
 
@@ -138,16 +137,6 @@ def test_penalties_leave_log_probs_alone(num_beams: int) -> None:
     settings = SearchSettings(
         end_token=6, max_length=10, num_beams=num_beams, repetition_penalty=1.1
     )
-    found = search.run(search.start((4, 2), settings), Script(), lambda: False)
+    found = search.run(search.start((4, 2), settings), Script())
     assert found.token_ids == (4, 2, 3, 4, 5, 6)
     assert found.log_probs == pytest.approx([np.log(0.5)] * 4)
-
-
-@pytest.mark.parametrize("num_beams", [1, 3])
-def test_a_cancelled_search_takes_no_further_step(num_beams: int) -> None:
-    """Cancelled is raised instead of the first step that nobody waits for."""
-    script = Script()
-    settings = SearchSettings(end_token=6, max_length=10, num_beams=num_beams)
-    with pytest.raises(Cancelled):
-        search.run(search.start((1,), settings), script, lambda: script.steps == 2)
-    assert script.steps == 2

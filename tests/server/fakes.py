@@ -1,13 +1,12 @@
 """A captioner without a model, quick and steerable, that fits server.pipeline.Captioner."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
 from server.captioning.captioner import Caption, Timings
 from server.captioning.errors import (
-    Cancelled,
     ImageTooLarge,
     PromptTooLong,
     UndecodableImage,
@@ -74,22 +73,20 @@ class FakeCaptioner:
     def warm_up(self) -> None:
         self.warm = True
 
-    def caption(
-        self,
-        image: bytes,
-        prompt: str | None,
-        options: GenerationOptions,
-        cancelled: Callable[[], bool],
-    ) -> Caption:
+    def start(
+        self, image: bytes, prompt: str | None, options: GenerationOptions
+    ) -> Generator[None, None, Caption]:
         self.inferences += 1
         self.started.release()
         deadline = monotonic() + PATIENCE
-        while not self.gate.wait(0.005):
-            if cancelled():
-                self.stopped.release()
-                raise Cancelled("Nobody waits.")
-            if monotonic() > deadline:
-                raise TimeoutError("The gate stayed shut.")
+        try:
+            while not self.gate.wait(0.005):
+                if monotonic() > deadline:
+                    raise TimeoutError("The gate stayed shut.")
+                yield
+        except GeneratorExit:
+            self.stopped.release()
+            raise
         for beginning, failure in FAILURES.items():
             if image.startswith(beginning):
                 raise failure
@@ -97,3 +94,6 @@ class FakeCaptioner:
             raise PromptTooLong(len(prompt.split()), 10)
         text = f"{prompt or ''} {len(image)} bytes".strip()
         return Caption(text, (30522, 7, 102), -0.25, "stop", Timings(0.001, 0.002, 0.003))
+
+    def step(self, wants: Sequence[None]) -> Sequence[None]:
+        return wants

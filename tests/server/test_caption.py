@@ -5,8 +5,8 @@ import re
 import pytest
 from starlette.types import Message, Scope
 
+from server.admission import Admission
 from server.app import create_app
-from server.scheduling import Admission
 from tests.server.fakes import FakeCaptioner
 from tests.server.serving import App, app, until
 
@@ -152,7 +152,7 @@ async def test_full_queue() -> None:
     """What the queue has no room for is refused at once; health is not touched by it."""
     captioner = FakeCaptioner()
     captioner.gate.clear()
-    async with app(captioner, queue_size=0) as served:
+    async with app(captioner, queue_size=0, batch_size=1) as served:
         first = asyncio.create_task(served.caption(b"one"))
         await begun(captioner)
 

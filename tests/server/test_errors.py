@@ -5,8 +5,8 @@ import pytest
 from server import errors
 from server.captioning import errors as captioning
 
-#: At start-up, or when nobody is there to be answered.
-NEVER_ANSWERED = {captioning.ModelDirectoryError, captioning.Cancelled}
+#: At start-up.
+NEVER_ANSWERED = {captioning.ModelDirectoryError}
 
 
 def leaves(module: object, base: type[Exception]) -> list[type[Exception]]:

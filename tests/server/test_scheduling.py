@@ -1,82 +1,131 @@
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Generator, Sequence
+from contextlib import asynccontextmanager
 from time import monotonic
 
 import pytest
 
-from server.errors import Draining, Overloaded
-from server.scheduling import Admission, open_worker
+from server.errors import Overloaded
+from server.scheduling import Worker, open_worker
 from tests.server.fakes import PATIENCE
+from tests.server.serving import until
 
 pytestmark = pytest.mark.anyio
 
 
 class Job:
-    """Work on the thread that takes until it is told to end, or is cancelled."""
+    """Takes steps until it is told to end; says which thread it ran on."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
         self.end = threading.Event()
         self.stopped = threading.Event()
 
-    def __call__(self, cancelled: Callable[[], bool]) -> str:
+    def __call__(self) -> Generator["Job", str, str]:
         self.begun.set()
         deadline = monotonic() + PATIENCE
-        while not self.end.wait(0.001) and monotonic() < deadline:
-            if cancelled():
-                self.stopped.set()
-                return "stopped"
-        return threading.current_thread().name
+        name = ""
+        try:
+            while not self.end.wait(0.001) and monotonic() < deadline:
+                name = yield self
+        except GeneratorExit:
+            self.stopped.set()
+            raise
+        return name or threading.current_thread().name
+
+
+class Steps:
+    """Remembers who took part in which step; fails where it is told to."""
+
+    def __init__(self) -> None:
+        self.taken: list[Sequence[Job]] = []
+        self.failure: Exception | None = None
+
+    def __call__(self, jobs: Sequence[Job]) -> list[str]:
+        self.taken.append(jobs)
+        if self.failure:
+            raise self.failure
+        return [threading.current_thread().name for _ in jobs]
+
+
+@asynccontextmanager
+async def worker_of(
+    steps: Steps, queue_size: int, batch_size: int = 1
+) -> AsyncIterator[Worker[Job, str]]:
+    async with open_worker(steps, queue_size, batch_size) as worker:
+        yield worker
 
 
 async def wait(event: threading.Event) -> None:
     assert await asyncio.to_thread(event.wait, 30)
 
 
-async def test_admission_is_bounded() -> None:
-    """One request more than the limit is refused, until one has left."""
-    admission = Admission(1)
-    with admission.admit():
-        with pytest.raises(Overloaded) as refusal, admission.admit():
-            pass
-        assert refusal.value.retry_after >= 1
-
-    with admission.admit():
-        assert admission.in_flight == 1
-
-
-async def test_draining() -> None:
-    """Once draining, nobody is admitted, and who is inside stays."""
-    admission = Admission(2)
-    with admission.admit():
-        admission.drain()
-        with pytest.raises(Draining), admission.admit():
-            pass
-        assert admission.in_flight == 1
-
-
 async def test_work_leaves_the_loop() -> None:
-    """Work runs on one thread of its own, one job after the other."""
-    async with open_worker(queue_size=9) as worker:
+    """Jobs run on one thread of their own."""
+    async with worker_of(Steps(), queue_size=9) as worker:
         job = Job()
         job.end.set()
 
         names = await asyncio.gather(*[worker.run(job) for _ in range(5)])
 
-        assert set(names) == {"captioner_0"}
+        assert set(names) == {"captioner"}
 
 
 async def test_error_of_work() -> None:
-    """What the work raises reaches the caller."""
-    async with open_worker(queue_size=0) as worker:
+    """What a job raises reaches its caller."""
+
+    def broken() -> Generator[Job, str, None]:
+        yield Job()
+        raise ZeroDivisionError
+
+    async with worker_of(Steps(), queue_size=0) as worker:
         with pytest.raises(ZeroDivisionError):
-            await worker.run(lambda cancelled: 1 / 0)
+            await worker.run(broken)
+
+
+async def test_jobs_join_as_they_come() -> None:
+    """A job that comes while others are under way takes its steps with theirs, up to the limit."""
+    steps = Steps()
+    async with worker_of(steps, queue_size=9, batch_size=2) as worker:
+        first, second, third = jobs = [Job() for _ in range(3)]
+        callers = [asyncio.create_task(worker.run(first))]
+        await until(lambda: [first] in steps.taken)
+        callers += [asyncio.create_task(worker.run(job)) for job in (second, third)]
+        await until(lambda: [first, second] in steps.taken)
+        assert not third.begun.is_set()
+        assert worker.queued == 1
+
+        first.end.set()
+        await until(lambda: [second, third] in steps.taken)
+
+        for job in jobs:
+            job.end.set()
+        await asyncio.gather(*callers)
+        assert max(map(len, steps.taken)) == 2
+
+
+async def test_error_of_a_step() -> None:
+    """A step that fails is an error of all who took part in it, and of nobody later."""
+    steps = Steps()
+    async with worker_of(steps, queue_size=0, batch_size=2) as worker:
+        jobs = [Job(), Job()]
+        callers = [asyncio.create_task(worker.run(job)) for job in jobs]
+        await until(lambda: jobs in steps.taken)
+        steps.failure = ZeroDivisionError()
+        for caller in callers:
+            with pytest.raises(ZeroDivisionError):
+                await caller
+        assert all(job.stopped.is_set() for job in jobs)
+
+        steps.failure = None
+        jobs[0].end.set()
+        assert await worker.run(jobs[0])
 
 
 async def test_queue_is_bounded() -> None:
     """A job beyond the running one and the queue is refused at once, and taken again later."""
-    async with open_worker(queue_size=1) as worker:
+    async with worker_of(Steps(), queue_size=1) as worker:
         running, queued, late = Job(), Job(), Job()
         callers = [asyncio.create_task(worker.run(job)) for job in (running, queued)]
         await wait(running.begun)
@@ -94,7 +143,7 @@ async def test_queue_is_bounded() -> None:
 
 async def test_abandoned_in_the_queue() -> None:
     """A job whose caller leaves while it waits is never begun, and its place is free."""
-    async with open_worker(queue_size=1) as worker:
+    async with worker_of(Steps(), queue_size=1) as worker:
         running, queued, next_one = Job(), Job(), Job()
         first = asyncio.create_task(worker.run(running))
         second = asyncio.create_task(worker.run(queued))
@@ -103,6 +152,7 @@ async def test_abandoned_in_the_queue() -> None:
         second.cancel()
         await asyncio.wait([second])
         await asyncio.sleep(0)
+        assert worker.queued == 0
         third = asyncio.create_task(worker.run(next_one))
         running.end.set()
         next_one.end.set()
@@ -112,26 +162,29 @@ async def test_abandoned_in_the_queue() -> None:
 
 
 async def test_abandoned_while_running() -> None:
-    """A running job whose caller leaves gets to know it."""
-    async with open_worker(queue_size=0) as worker:
-        job = Job()
-        caller = asyncio.create_task(worker.run(job))
-        await wait(job.begun)
+    """A running job whose caller leaves is stopped, and the one beside it is not."""
+    steps = Steps()
+    async with worker_of(steps, queue_size=0, batch_size=2) as worker:
+        left, kept = jobs = [Job(), Job()]
+        leaving, staying = (asyncio.create_task(worker.run(job)) for job in jobs)
+        await until(lambda: jobs in steps.taken)
 
-        caller.cancel()
+        leaving.cancel()
 
-        await wait(job.stopped)
+        await wait(left.stopped)
+        kept.end.set()
+        assert await staying == "captioner"
 
 
 async def test_closing() -> None:
     """Closing drops what is queued and stops what runs."""
-    async with open_worker(queue_size=1) as worker:
+    async with worker_of(Steps(), queue_size=1) as worker:
         running, queued = Job(), Job()
-        first = asyncio.create_task(worker.run(running))
-        second = asyncio.create_task(worker.run(queued))
+        callers = [asyncio.create_task(worker.run(job)) for job in (running, queued)]
         await wait(running.begun)
 
-    assert await first == "stopped"
-    with pytest.raises(asyncio.CancelledError):
-        await second
+    for caller in callers:
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+    assert running.stopped.is_set()
     assert not queued.begun.is_set()
