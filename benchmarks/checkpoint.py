@@ -58,23 +58,15 @@ def save_checkpoint(directory: Path) -> None:
 
 
 def random_model() -> object:
-    """Salesforce/blip-image-captioning-base's geometry, weights scaled by fan-in.
-
-    So scaled, and unlike transformers' own initialisation, they give captions that depend on the
-    picture.
-    """
-    import torch
+    """Of Salesforce/blip-image-captioning-base's geometry."""
     from transformers import BlipConfig, BlipForConditionalGeneration
+
+    from benchmarks.random_weights import randomise
 
     config = BlipConfig(
         text_config={"num_attention_heads": 12, "vocab_size": 30524, "hidden_size": 768},
         vision_config={"image_size": 384, "patch_size": 16, "hidden_size": 768},
     )
     model = BlipForConditionalGeneration(config).eval()
-    generator = torch.Generator().manual_seed(SEED)
-    for name, parameter in model.named_parameters():
-        fan_in = parameter[0].numel() if parameter.dim() > 1 else 100
-        torch.nn.init.normal_(parameter, std=fan_in**-0.5, generator=generator)
-        if "norm" in name.lower() and name.endswith("weight"):
-            parameter.data += 1
+    randomise(model, SEED)
     return model

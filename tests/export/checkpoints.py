@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from transformers import BlipConfig, BlipForConditionalGeneration
 
+from benchmarks.random_weights import randomise
 from models.emoji_blip.tokenizer import build_processor
 
 VOCABULARY = Path(__file__).parents[2] / "models" / "emoji_blip" / "checkpoint" / "vocab.txt"
@@ -32,14 +33,12 @@ TINY = Geometry(32, 8, 24, 2, 2, 24, 2, 2, max_positions=32)
 ODD = Geometry(42, 7, 36, 1, 3, 40, 3, 5, vocab_size=30530, max_positions=24)
 # Head dimensions whose square root is no power of two, and more tokens than hidden units.
 LARGE_LIKE = Geometry(48, 4, 32, 3, 4, 24, 2, 4, max_positions=40)
-# Salesforce/blip-image-captioning-base.
-BASE = Geometry(384, 16, 768, 12, 12, 768, 12, 12)
 
 
 def build_model(
     geometry: Geometry, seed: int = 0, end_token_bias: float = 0.0
 ) -> BlipForConditionalGeneration:
-    """Weights scaled by fan-in, so that captions depend on the picture and ties are rare.
+    """Random weights, with which captions depend on the picture and ties are rare.
 
     `end_token_bias` makes [SEP] likelier, which random weights hardly ever come up with; with 3.5
     about every other caption of the small geometries ends before its greatest length.
@@ -63,12 +62,7 @@ def build_model(
         },
     )
     model: BlipForConditionalGeneration = BlipForConditionalGeneration(config).eval()
-    generator = torch.Generator().manual_seed(seed)
-    for name, parameter in model.named_parameters():
-        fan_in = parameter[0].numel() if parameter.dim() > 1 else 100
-        torch.nn.init.normal_(parameter, std=fan_in**-0.5, generator=generator)
-        if "norm" in name.lower() and name.endswith("weight"):
-            parameter.data += 1
+    randomise(model, seed)
     model.text_decoder.cls.predictions.bias.data[END_TOKEN] += end_token_bias
     return model
 
