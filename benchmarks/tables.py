@@ -62,7 +62,7 @@ def a_second(rate: float) -> str:
 
 
 def megabytes(size: float) -> str:
-    return f"{size / 1e6:,.0f} MB"
+    return f"{size / 1e6:,.0f} MB" if size >= 10e6 else f"{size / 1e6:.2g} MB"
 
 
 def _short(seconds: float) -> str:

@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.summaries import Summary, ratios
-from benchmarks.tables import duration, with_spread
+from benchmarks.tables import duration, megabytes, with_spread
 
 
 def test_percentiles_of_known_values() -> None:
@@ -38,3 +38,9 @@ def test_durations_have_three_digits(seconds: float, text: str) -> None:
 def test_spread_goes_with_the_median() -> None:
     """A median is shown with the least and the greatest value."""
     assert with_spread(Summary.of([0.1, 0.2, 0.4])) == "200 ms (100 to 400)"
+
+
+@pytest.mark.parametrize(("size", "text"), [(1.5e9, "1,500 MB"), (12e6, "12 MB"), (1e5, "0.1 MB")])
+def test_small_sizes_are_not_rounded_to_nothing(size: float, text: str) -> None:
+    """Bytes are shown in whole megabytes, and with two digits where there are few."""
+    assert megabytes(size) == text
