@@ -19,6 +19,24 @@ class LatencySample:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptionFloor:
+    """The least that a caption without prompt takes a server, at this machine's best rates.
+
+    `encode` is of the picture, `token` of a decoder step, of which there are `tokens` on average.
+    """
+
+    server: str
+    precision: str
+    encode: float
+    token: float
+    tokens: float
+
+    @property
+    def seconds(self) -> float:
+        return self.encode + self.tokens * self.token
+
+
+@dataclass(frozen=True, slots=True)
 class LoadPoint:
     """One level of load on one server.
 
@@ -97,4 +115,6 @@ class MachineRate:
     rate: float
 
 
+LatencyRow = LatencySample | CaptionFloor
+LoadRow = LoadPoint | CaptionFloor
 PipelineRow = Absent | Loaded | Captioned | Work | MachineRate

@@ -33,8 +33,12 @@ class Subject:
             )
         return self.directories[precision]
 
+    def any_directory(self) -> Path:
+        """The fp32 model directory where there is one."""
+        return self.directories.get("fp32") or next(iter(self.directories.values()))
+
     def manifest(self) -> Manifest:
-        return read_manifest(next(iter(self.directories.values())))
+        return read_manifest(self.any_directory())
 
 
 def find_subject(name: str) -> Subject:

@@ -8,20 +8,35 @@ from onnxruntime.tools.symbolic_shape_infer import (  # type: ignore[import-unty
     SymbolicShapeInference,
 )
 
+from benchmarks.floor.limits import WEIGHT_BYTES
 from benchmarks.rows import Work
 from server.captioning.model_directory import ModelDirectory
 
 
 def work_of(directory: Path) -> Work:
-    """For one picture and one row, from an fp32 model directory."""
+    """For one picture and one row. Raises ModelDirectoryError."""
     model = ModelDirectory.open(directory)
     encoder = onnx.load(model.encoder)
+    make_products_plain(encoder.graph)
     sizes = tensor_sizes(encoder)
     return Work(
         encoder_operations=2.0 * multiplications(encoder.graph, sizes),
-        weight_bytes=float(model.decoder.stat().st_size),
+        weight_bytes=model.decoder.stat().st_size * 4 / WEIGHT_BYTES[model.manifest.precision],
         cross_bytes=4.0 * sum(prod(sizes[output.name]) for output in encoder.graph.output),
     )
+
+
+def make_products_plain(graph: onnx.GraphProto) -> None:
+    """Turn quantised products, whose shapes ONNX Runtime does not infer, back into MatMul."""
+    sources = {
+        node.output[0]: node.input[0]
+        for node in graph.node
+        if node.op_type == "DynamicQuantizeLinear"
+    }
+    for node in graph.node:
+        if node.op_type == "MatMulIntegerToFloat":
+            inputs = sources[node.input[0]], node.input[1]
+            node.op_type, node.domain, node.input[:] = "MatMul", "", inputs
 
 
 def tensor_sizes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:

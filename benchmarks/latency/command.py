@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 
+from benchmarks.floor.captions import caption_floors
 from benchmarks.http.client import Answer, Client, Request, Target, prepare
 from benchmarks.http.references import reference_captions
 from benchmarks.http.servers import bare_server
@@ -22,7 +23,7 @@ from benchmarks.options import (
 from benchmarks.pictures import SIZES, Picture, draw
 from benchmarks.plans import Plan, synchronously
 from benchmarks.progress import Bar
-from benchmarks.rows import Kind, LatencySample
+from benchmarks.rows import Kind, LatencyRow, LatencySample
 from benchmarks.subjects import Subject
 
 PROMPT = "a picture of"
@@ -44,17 +45,18 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
 
 
-def plan(options: Namespace) -> Plan[LatencySample]:
+def plan(options: Namespace) -> Plan[LatencyRow]:
     """Raises ModelUnavailable."""
     subject = chosen_subject(options)
     servers = 1 if options.url else len(options.servers)
+    floors = len(references(options, subject))
     samples_a_size = servers * (options.hits + 2) + options.hits
     return Plan(
         benchmark="latency",
         model=model_label(options, subject),
         threads=options.threads,
         settings={"rounds": str(options.rounds), "hits": str(options.hits)},
-        total=options.rounds * len(options.sizes) * samples_a_size,
+        total=floors + options.rounds * len(options.sizes) * samples_a_size,
         measure=lambda bar: synchronously(measure(options, subject, bar)),
         tables=figures.tables,
     )
@@ -62,19 +64,23 @@ def plan(options: Namespace) -> Plan[LatencySample]:
 
 async def measure(
     options: Namespace, subject: Subject | None, bar: Bar
-) -> AsyncGenerator[LatencySample, None]:
+) -> AsyncGenerator[LatencyRow, None]:
+    """Raises ModelDirectoryError, ServerUnavailable and WrongAnswer."""
     bar.say("drawing pictures")
     pictures = {name: draw(SIZES[name], 0) for name in options.sizes}
     bar.say("captioning them without a server")
     directories, drawn = references(options, subject), list(pictures.values())
     known = reference_captions(directories, options.threads, drawn, (None, PROMPT))
+    bar.say("measuring what captions take at least")
+    for floor in caption_floors(subject, directories, known.tokens, options.threads):
+        yield floor
     with ExitStack() as stack:
         bar.say("starting servers")
         targets = start_servers(stack, options, subject)
-        floor = stack.enter_context(bare_server())
+        route = stack.enter_context(bare_server())
         bar.say("measuring")
         rounds = sample_rounds(
-            targets, floor, pictures, options.rounds, options.hits, Verifier(known)
+            targets, route, pictures, options.rounds, options.hits, Verifier(known.captions)
         )
         async for row in rounds:
             yield row

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from statistics import median
 
-from benchmarks.rows import Kind, LatencySample
+from benchmarks.floor.limits import caption_seconds, describe_caption_floors
+from benchmarks.rows import Kind, LatencyRow, LatencySample
 from benchmarks.runs import Run
 from benchmarks.summaries import Summary, ratios
 from benchmarks.tables import Table, duration, times
@@ -11,28 +12,54 @@ from benchmarks.tables import Table, duration, times
 KINDS: tuple[Kind, ...] = ("cold", "new prompt", "cached")
 
 
-def tables(run: Run[LatencySample]) -> list[Table]:
+def tables(run: Run[LatencyRow]) -> list[Table]:
     return [*latency_tables(run), speed_up_table(run), phase_table(run)]
 
 
-def latency_tables(run: Run[LatencySample]) -> list[Table]:
-    """A table a size: every server and kind as percentiles, and as a multiple of the route's."""
+def latency_tables(run: Run[LatencyRow]) -> list[Table]:
+    """A table a size: every server and kind as percentiles, and as a multiple of its floor."""
     found = []
     for size in names(run, "size"):
-        floor = Summary.of(seconds(run.rows, kind="floor", size=size))
-        rows = [("route that only reads", *_percentiles(floor), "1x")]
+        route = Summary.of(seconds(run, kind="floor", size=size))
+        rows = [("route that only reads", *_percentiles(route), "1x")]
         for server in servers(run):
             for kind in KINDS:
-                if values := seconds(run.rows, server=server, size=size, kind=kind):
+                if values := seconds(run, server=server, size=size, kind=kind):
                     summary = Summary.of(values)
-                    multiple = times(summary.p50 / floor.p50)
+                    least = least_seconds(run, server, size, kind)
+                    multiple = times(summary.p50 / least) if least else "-"
                     rows.append((f"{server}, {kind}", *_percentiles(summary), multiple))
-        columns = ("", "n", "p50", "p90", "p99", "min", "max", "of the route")
-        found.append(Table(f"Latency of an upload of {size} ({run.model})", columns, tuple(rows)))
+        columns = ("", "n", "p50", "p90", "p99", "min", "max", "of its floor")
+        title = f"Latency of an upload of {size} ({run.model})"
+        found.append(Table(title, columns, tuple(rows), floor_note(run)))
     return found
 
 
-def speed_up_table(run: Run[LatencySample]) -> Table:
+def least_seconds(run: Run[LatencyRow], server: str, size: str, kind: Kind) -> float | None:
+    """The median of the route that only reads, and for what is not cached a caption's least.
+
+    A new prompt's too, although a server might keep what it knows of a picture. None where the
+    least of a caption is not known.
+    """
+    route = median(seconds(run, kind="floor", size=size))
+    if kind == "cached":
+        return route
+    caption = caption_seconds(run.rows, server)
+    return None if caption is None else route + caption
+
+
+def floor_note(run: Run[LatencyRow]) -> str:
+    captions = describe_caption_floors(run.rows)
+    return (
+        "p50 is held against the floor: of a hit the route that only reads, of a caption that is "
+        f"made the route and the least that its model takes here without a prompt. {captions}."
+        if captions
+        else "p50 is held against the floor: the route that only reads. What a caption that is "
+        "made takes at least was not measured."
+    )
+
+
+def speed_up_table(run: Run[LatencyRow]) -> Table:
     """Ratios of medians within each round: how much a hit saves, how far servers are apart."""
     rows = []
     for size in names(run, "size"):
@@ -47,10 +74,10 @@ def speed_up_table(run: Run[LatencySample]) -> Table:
     return Table("Ratios by round", ("", "median", "least", "greatest"), tuple(rows))
 
 
-def phase_table(run: Run[LatencySample]) -> Table:
+def phase_table(run: Run[LatencyRow]) -> Table:
     """What the servers say themselves, by Server-Timing; those that say nothing are left out."""
     rows = []
-    stated = [row for row in run.rows if row.phases]
+    stated = [row for row in samples_of(run) if row.phases]
     phases = list(dict.fromkeys(name for row in stated for name in row.phases))
     for size in names(run, "size"):
         for server in servers(run):
@@ -70,31 +97,33 @@ def phase_medians(
     return {name: median(row.phases.get(name, 0.0) for row in chosen) for name in found}
 
 
-def by_round(run: Run[LatencySample], server: str, size: str, kind: Kind) -> dict[int, float]:
+def by_round(run: Run[LatencyRow], server: str, size: str, kind: Kind) -> dict[int, float]:
     """The median of each round that has any."""
-    rounds = dict.fromkeys(row.round for row in run.rows)
-    found = {
-        each: seconds(run.rows, round=each, server=server, size=size, kind=kind) for each in rounds
-    }
+    rounds = dict.fromkeys(row.round for row in samples_of(run))
+    found = {each: seconds(run, round=each, server=server, size=size, kind=kind) for each in rounds}
     return {each: median(values) for each, values in found.items() if values}
 
 
-def seconds(rows: Sequence[LatencySample], **fields: object) -> list[float]:
-    """The durations of the rows with these field values."""
+def samples_of(run: Run[LatencyRow]) -> list[LatencySample]:
+    return [row for row in run.rows if isinstance(row, LatencySample)]
+
+
+def seconds(run: Run[LatencyRow], **fields: object) -> list[float]:
+    """The durations of the samples with these field values."""
     return [
         row.seconds
-        for row in rows
+        for row in samples_of(run)
         if all(getattr(row, name) == value for name, value in fields.items())
     ]
 
 
-def servers(run: Run[LatencySample]) -> list[str]:
+def servers(run: Run[LatencyRow]) -> list[str]:
     """Ours before others, whichever a round began with."""
-    return sorted({row.server for row in run.rows if row.kind != "floor"})
+    return sorted({row.server for row in samples_of(run) if row.kind != "floor"})
 
 
-def names(run: Run[LatencySample], field: str) -> list[str]:
-    return list(dict.fromkeys(getattr(row, field) for row in run.rows))
+def names(run: Run[LatencyRow], field: str) -> list[str]:
+    return list(dict.fromkeys(getattr(row, field) for row in samples_of(run)))
 
 
 def _ratio(numerators: dict[int, float], denominators: dict[int, float]) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ from contextlib import ExitStack, asynccontextmanager
 
 import numpy as np
 
+from benchmarks.floor.captions import caption_floors
 from benchmarks.http.client import Client, Target
 from benchmarks.http.references import reference_captions
 from benchmarks.http.servers import bare_server
@@ -26,7 +27,7 @@ from benchmarks.options import (
 from benchmarks.pictures import SIZES, Picture, draw
 from benchmarks.plans import Plan, synchronously
 from benchmarks.progress import Bar
-from benchmarks.rows import LoadPoint
+from benchmarks.rows import LoadPoint, LoadRow
 from benchmarks.subjects import Subject
 
 #: Different pictures; every upload is one of them, in a file of its own.
@@ -77,10 +78,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def plan(options: Namespace) -> Plan[LoadPoint]:
+def plan(options: Namespace) -> Plan[LoadRow]:
     """Raises ModelUnavailable."""
     subject = chosen_subject(options)
     servers = 1 if options.url else len(options.servers)
+    floors = len(references(options, subject))
     levels = len(options.connections) + len(options.rates) + options.sweep
     return Plan(
         benchmark="load",
@@ -90,7 +92,7 @@ def plan(options: Namespace) -> Plan[LoadPoint]:
             name: str(getattr(options, name))
             for name in ("size", "seconds", "hit_ratio", "popular", "limit")
         },
-        total=len(options.connections) + servers * levels,
+        total=floors + len(options.connections) + servers * levels,
         measure=lambda bar: synchronously(measure(options, subject, bar)),
         tables=figures.tables,
     )
@@ -98,17 +100,20 @@ def plan(options: Namespace) -> Plan[LoadPoint]:
 
 async def measure(
     options: Namespace, subject: Subject | None, bar: Bar
-) -> AsyncGenerator[LoadPoint, None]:
+) -> AsyncGenerator[LoadRow, None]:
     """Servers one after the other: under load each needs the machine for itself.
 
-    Raises ServerUnavailable and WrongAnswer.
+    Raises ModelDirectoryError, ServerUnavailable and WrongAnswer.
     """
     motifs = [draw(SIZES[options.size], index) for index in range(MOTIFS)]
     bar.say("captioning pictures without a server")
     directories = references(options, subject)
     known = reference_captions(directories, options.threads, motifs, (None,))
+    bar.say("measuring what captions take at least")
+    for floor in caption_floors(subject, directories, known.tokens, options.threads):
+        yield floor
     with bare_server() as target:
-        async with open_level(target, motifs, options, Verifier(known)) as level:
+        async with open_level(target, motifs, options, Verifier(known.captions)) as level:
             for connections in options.connections:
                 yield await measure_closed(level, connections)
     for name in ["server"] if options.url else options.servers:
@@ -116,7 +121,7 @@ async def measure(
             bar.say(f"starting {name}")
             alone = Namespace(**{**vars(options), "servers": [name]})
             (target,) = start_servers(stack, alone, subject)
-            async with open_level(target, motifs, options, Verifier(known)) as level:
+            async with open_level(target, motifs, options, Verifier(known.captions)) as level:
                 async for point in measure_levels(level, options, bar):
                     yield point
 

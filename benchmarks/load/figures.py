@@ -1,7 +1,8 @@
 """Load rows -> the numbers and tables that people read."""
 
+from benchmarks.floor.limits import caption_seconds, describe_caption_floors
 from benchmarks.load.sweep import keeps
-from benchmarks.rows import LoadPoint
+from benchmarks.rows import LoadPoint, LoadRow
 from benchmarks.runs import Run
 from benchmarks.summaries import Summary
 from benchmarks.tables import Table, a_second, duration, times
@@ -9,28 +10,28 @@ from benchmarks.tables import Table, a_second, duration, times
 FLOOR = "bare route"
 
 
-def tables(run: Run[LoadPoint]) -> list[Table]:
+def tables(run: Run[LoadRow]) -> list[Table]:
     return [point_table(run), limit_table(run)]
 
 
-def point_table(run: Run[LoadPoint]) -> Table:
+def point_table(run: Run[LoadRow]) -> Table:
     limit = float(run.settings["limit"])
     rows = tuple(
         (
             describe(point),
             a_second(throughput(point)),
-            of_the_floor(run, point),
+            of_its_floor(run, point),
             a_second(goodput(point, limit)),
             *_percentiles(point),
             f"{point.hits / len(point.latencies):.0%}" if point.latencies else "-",
             errors(point),
         )
-        for point in run.rows
+        for point in points_of(run)
     )
     columns = (
         "",
         "captions",
-        "floor / this",
+        "of its floor",
         f"within {limit:g} s",
         "p50",
         "p90",
@@ -45,23 +46,27 @@ def point_table(run: Run[LoadPoint]) -> Table:
         columns,
         rows,
         "An open loop's latencies count from when a request was to be sent; the client shares "
-        "this machine with the server.",
+        f"this machine with the server. {floor_note(run)}",
     )
 
 
-def limit_table(run: Run[LoadPoint]) -> Table:
+def limit_table(run: Run[LoadRow]) -> Table:
     limit = float(run.settings["limit"])
-    servers = dict.fromkeys(point.server for point in run.rows if point.loop == "open")
+    servers = dict.fromkeys(point.server for point in points_of(run) if point.loop == "open")
     rows = tuple((server, a_second(best_rate(run, server, limit))) for server in servers)
     return Table(
         f"Highest rate with all requests captioned and p99 within {limit:g} s", ("", "rate"), rows
     )
 
 
-def best_rate(run: Run[LoadPoint], server: str, limit: float) -> float:
+def best_rate(run: Run[LoadRow], server: str, limit: float) -> float:
     """The highest rate of an open loop kept; 0 if none was."""
-    points = [each for each in run.rows if each.server == server and each.loop == "open"]
+    points = [each for each in points_of(run) if each.server == server and each.loop == "open"]
     return max((each.level for each in points if keeps(each, limit)), default=0.0)
+
+
+def points_of(run: Run[LoadRow]) -> list[LoadPoint]:
+    return [row for row in run.rows if isinstance(row, LoadPoint)]
 
 
 def throughput(point: LoadPoint) -> float:
@@ -69,12 +74,38 @@ def throughput(point: LoadPoint) -> float:
     return len(point.latencies) / point.seconds
 
 
-def of_the_floor(run: Run[LoadPoint], point: LoadPoint) -> str:
-    """How many times as many requests the route that only reads answered, at the same level."""
-    floor = [each for each in run.rows if each.server == FLOOR and each.level == point.level]
-    if point.loop == "open" or not floor or not point.latencies:
-        return "-"
-    return times(throughput(floor[0]) / throughput(point))
+def of_its_floor(run: Run[LoadRow], point: LoadPoint) -> str:
+    """The time that a request took, as its share of all, by the least that it could."""
+    least = least_seconds(run, point)
+    return times(1 / throughput(point) / least) if least and point.latencies else "-"
+
+
+def least_seconds(run: Run[LoadRow], point: LoadPoint) -> float | None:
+    """What one of a point's requests takes at least, on average.
+
+    As long as the route that only reads at its best, and for those that were no hits a caption's
+    least. None where either is not known.
+    """
+    routes = [each for each in points_of(run) if each.server == FLOOR and each.latencies]
+    if not routes or not point.latencies:
+        return None
+    route = 1 / max(throughput(each) for each in routes)
+    made = 1 - point.hits / len(point.latencies)
+    if point.server == FLOOR or not made:
+        return route
+    caption = caption_seconds(run.rows, point.server)
+    return None if caption is None else route + made * caption
+
+
+def floor_note(run: Run[LoadRow]) -> str:
+    captions = describe_caption_floors(run.rows)
+    return (
+        "Time a request is held against the floor: the route that only reads, at its best, and for "
+        "the share that was no hit the least that a caption takes here; where a server keeps up "
+        f"with an open loop, that tells how much room is left. {captions}."
+        if captions
+        else "What a caption takes at least was not measured: only the route has a floor."
+    )
 
 
 def goodput(point: LoadPoint, limit: float) -> float:

@@ -52,8 +52,7 @@ def measure(options: Namespace, subject: Subject, bar: Bar) -> Generator[Pipelin
     jpeg = draw(SIZES[options.size], 0).jpeg
     with ExitStack() as stack:
         floor = stack.enter_context(process())
-        if "fp32" in subject.directories:
-            yield floor(work_of, subject.directories["fp32"])
+        yield floor(work_of, subject.any_directory())
         floor(open_kernels, options.threads)
         pipelines: dict[str, Call] = {}
         for name in options.pipelines:

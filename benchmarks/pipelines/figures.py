@@ -1,25 +1,13 @@
 """Pipeline rows -> the numbers and tables that people read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.rows import (
-    Absent,
-    Captioned,
-    Kernel,
-    Loaded,
-    MachineRate,
-    PipelineRow,
-    Work,
-)
+from benchmarks.floor.limits import best_rates, floor_of
+from benchmarks.rows import Absent, Captioned, Loaded, PipelineRow, Work
 from benchmarks.runs import Run
 from benchmarks.summaries import Summary, ratios
 from benchmarks.tables import Table, duration, megabytes, times, with_spread
-
-#: By the precision of a pipeline's weights: the arithmetic it could use, bytes a weight takes.
-KERNELS: dict[str, Kernel] = {"fp32": "sgemm", "bf16": "bf16 gemm", "int8": "int8 gemm"}
-WEIGHT_BYTES = {"fp32": 4, "bf16": 2, "int8": 1}
 
 
 def tables(run: Run[PipelineRow]) -> list[Table]:
@@ -83,7 +71,7 @@ def cost_table(run: Run[PipelineRow]) -> Table:
 
 def machine_table(run: Run[PipelineRow]) -> Table:
     rows: list[tuple[str, str]] = []
-    for kernel, rate in machine_rates(run).items():
+    for kernel, rate in best_rates(run.rows).items():
         unit = "GB/s" if kernel == "memory read" else "G operations/s"
         rows.append((kernel, f"{rate / 1e9:,.0f} {unit}"))
     for work in (row for row in run.rows if isinstance(row, Work)):
@@ -91,39 +79,6 @@ def machine_table(run: Run[PipelineRow]) -> Table:
         rows.append(("decoder, fp32 weights", megabytes(work.weight_bytes)))
         rows.append(("cross-attention keys and values", megabytes(work.cross_bytes)))
     return Table("The floor: this machine at its best, and the work", ("", ""), tuple(rows))
-
-
-def machine_rates(run: Run[PipelineRow]) -> dict[Kernel, float]:
-    """The best of all rounds."""
-    rates: dict[Kernel, float] = {}
-    for row in run.rows:
-        if isinstance(row, MachineRate):
-            rates[row.kernel] = max(rates.get(row.kernel, 0.0), row.rate)
-    return rates
-
-
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """Seconds that a precision takes at least on this machine."""
-
-    encode: float
-    token: float
-
-    def caption(self, tokens: int) -> float:
-        return self.encode + tokens * self.token
-
-
-def floor_of(run: Run[PipelineRow], precision: str) -> Floor | None:
-    """None where the machine's rates or the work are not among the rows."""
-    rates = machine_rates(run)
-    work = next((row for row in run.rows if isinstance(row, Work)), None)
-    if work is None or KERNELS[precision] not in rates or "memory read" not in rates:
-        return None
-    read = work.weight_bytes * WEIGHT_BYTES[precision] / 4 + work.cross_bytes
-    return Floor(
-        encode=work.encoder_operations / rates[KERNELS[precision]],
-        token=read / rates["memory read"],
-    )
 
 
 def captions_of(run: Run[PipelineRow]) -> list[Captioned]:
@@ -167,5 +122,5 @@ def _speed_up(samples: Sequence[Captioned], reference: Sequence[Captioned]) -> s
 
 def _multiple(run: Run[PipelineRow], name: str, tokens: int, seconds: float) -> str:
     precisions = {row.pipeline: row.precision for row in run.rows if isinstance(row, Loaded)}
-    floor = floor_of(run, precisions[name])
+    floor = floor_of(run.rows, precisions[name])
     return times(seconds / floor.caption(tokens)) if floor else "-"

@@ -13,7 +13,7 @@ from benchmarks.load import command as load
 from benchmarks.peers.registry import PEERS
 from benchmarks.pipelines import command as pipelines
 from benchmarks.plans import Plan
-from benchmarks.rows import LatencySample, LoadPoint, PipelineRow
+from benchmarks.rows import LatencyRow, LoadRow, PipelineRow
 from benchmarks.runs import Run
 from benchmarks.subjects import Subject
 
@@ -38,8 +38,8 @@ class Report:
 
     size: str
     floor: Run[FloorRow] | None = None
-    latency: Run[LatencySample] | None = None
-    load: Run[LoadPoint] | None = None
+    latency: Run[LatencyRow] | None = None
+    load: Run[LoadRow] | None = None
     pipelines: Run[PipelineRow] | None = None
 
     def runs(self) -> list[Run[Any]]:

@@ -1,6 +1,8 @@
 """The report as one Markdown page beside its plots."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.floor import command as floor
 from benchmarks.latency import figures as latency_figures
@@ -8,6 +10,7 @@ from benchmarks.load import figures as load_figures
 from benchmarks.pipelines import figures as pipeline_figures
 from benchmarks.report import plots
 from benchmarks.report.contents import Report
+from benchmarks.runs import Run
 from benchmarks.tables import Table
 
 
@@ -15,16 +18,16 @@ def write_page(report: Report, directory: Path) -> Path:
     """Write README.md, the name under which code hosts show a folder, and the plots."""
     directory.mkdir(parents=True, exist_ok=True)
     sections = [introduction(report)]
-    if report.pipelines:
+    if report.pipelines and pipeline_figures.captions_of(report.pipelines):
         plots.pipelines(report.pipelines, directory / "pipelines.png")
         tables = pipeline_figures.tables(report.pipelines)
         sections.append(section("Pipelines", tables, "pipelines.png"))
-    if report.latency:
+    if report.latency and latency_figures.samples_of(report.latency):
         plots.latency(report.latency, directory / "latency.png")
         plots.phases(report.latency, directory / "phases.png")
         tables = latency_figures.tables(report.latency)
         sections.append(section("Latency", tables, "latency.png", "phases.png"))
-    if report.load:
+    if report.load and load_figures.points_of(report.load):
         plots.load(report.load, directory / "load.png")
         sections.append(section("Load", load_figures.tables(report.load), "load.png"))
     if report.floor:
@@ -38,8 +41,7 @@ def introduction(report: Report) -> str:
     runs = report.runs()
     lines = [f"# Benchmarks, {report.size}", ""]
     if runs:
-        models = dict.fromkeys(run.model for run in runs if run.benchmark != "floor")
-        lines += [f"Measured with: {'; '.join(models)}.", "", f"{runs[0].environment}", ""]
+        lines += [f"Measured with: {'; '.join(models_of(runs))}.", "", f"{runs[0].environment}", ""]
     cut = [run.benchmark for run in runs if run.interrupted]
     if cut:
         lines += [f"Interrupted in {', '.join(cut)}: fewer rounds than usual.", ""]
@@ -50,6 +52,12 @@ def introduction(report: Report) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def models_of(runs: Sequence[Run[Any]]) -> list[str]:
+    """Each once, with what some runs say about it beyond its name."""
+    models = dict.fromkeys(run.model for run in runs if run.benchmark != "floor")
+    return [each for each in models if not any(other.startswith(f"{each};") for other in models)]
 
 
 def section(title: str, tables: list[Table], *images: str) -> str:

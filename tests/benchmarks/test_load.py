@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -82,10 +83,34 @@ def test_refusals_are_counted_not_timed() -> None:
 
 
 def test_figures_of_recorded_points() -> None:
-    """Throughput, goodput, the multiple of the floor and the highest rate kept."""
+    """Throughput, goodput and the highest rate kept."""
     run = load_run()
-    _, closed, _, refused = run.rows
+    _, closed, _, refused = figures.points_of(run)
     assert figures.throughput(closed) == 10
-    assert figures.of_the_floor(run, closed) == "10x"
     assert figures.goodput(refused, limit=0.5) == 0
     assert figures.best_rate(run, "ours", limit=1.0) == 8
+
+
+def test_every_point_is_a_multiple_of_its_floor() -> None:
+    """A request takes the route's 10 ms and, for one in ten of them no hit, a caption's 0.4 s."""
+    run = load_run()
+    route, closed, kept, _ = figures.points_of(run)
+    assert figures.least_seconds(run, route) == pytest.approx(0.01)
+    assert figures.of_its_floor(run, route) == "1x"
+    assert figures.least_seconds(run, closed) == pytest.approx(0.01 + 0.1 * 0.4)
+    assert figures.of_its_floor(run, closed) == "2x"
+    assert figures.least_seconds(run, kept) == pytest.approx(0.01 + 0.4 / 8)
+    assert "ours (fp32): 400 ms, of which 300 ms to encode and 10 tokens" in figures.floor_note(run)
+
+
+def test_captions_of_unknown_cost_have_no_floor() -> None:
+    """Without a model's floor, or without the route's rate, only what is known is compared."""
+    run = load_run()
+    points = figures.points_of(run)
+    unknown = replace(run, rows=tuple(points))
+    assert figures.of_its_floor(unknown, points[1]) == "-"
+    assert figures.of_its_floor(unknown, replace(points[1], hits=10)) == "10x"
+    assert figures.of_its_floor(replace(run, rows=tuple(points[1:])), points[1]) == "-"
+    refused = replace(points[1], latencies=(), hits=0)
+    assert figures.of_its_floor(run, refused) == "-"
+    assert "not measured" in figures.floor_note(unknown)

@@ -1,24 +1,33 @@
 """The real pipelines and servers, on a model small enough to wait for."""
 
 import asyncio
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
 
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from benchmarks.floor.captions import caption_floors
 from benchmarks.floor.work import multiplications, tensor_sizes, work_of
 from benchmarks.http.references import reference_captions
 from benchmarks.http.servers import bare_server, our_server, tutorial_server
 from benchmarks.http.verification import Verifier
+from benchmarks.latency import command as latency
 from benchmarks.latency.command import PROMPT, sample_rounds
+from benchmarks.load import command as load
 from benchmarks.pictures import Size, draw
 from benchmarks.pipelines import command
 from benchmarks.plans import Plan
-from benchmarks.rows import Absent, Captioned, Loaded, PipelineRow
+from benchmarks.progress import show_bar
+from benchmarks.rows import Absent, Captioned, CaptionFloor, Loaded, PipelineRow
 from benchmarks.runs import Run
 from benchmarks.subjects import Subject
+from export.__main__ import main
+from server.captioning.captioner import Captioner
+from server.captioning.options import GenerationOptions
 
 PICTURE = draw(Size("tiny", 40, 30, 12), 0)
 
@@ -52,6 +61,41 @@ def test_pipelines_do_the_same_work(tiny_subject: Subject) -> None:
     ]
 
 
+def test_servers_captions_have_a_floor(tiny_subject: Subject) -> None:
+    """A caption's least is measured here, for as many tokens as the model's captions have."""
+    directories = {"server": tiny_subject.directories["fp32"]}
+    known = reference_captions(directories, 1, [PICTURE], (None, PROMPT))
+    (text,) = {text for question, text in known.captions["server"].items() if not question.prompt}
+    caption = Captioner.open(directories["server"], threads=1).caption(
+        PICTURE.jpeg, None, GenerationOptions()
+    )
+    assert (text, known.tokens) == (caption.text, {"server": len(caption.token_ids) - 1})
+    (floor,) = caption_floors(tiny_subject, directories, known.tokens, threads=1)
+    assert (floor.server, floor.precision) == ("server", "fp32")
+    assert floor.tokens == known.tokens["server"]
+    assert min(floor.encode, floor.token) > 0
+    assert caption_floors(None, {}, {}, threads=1) == []
+
+
+@pytest.mark.parametrize("benchmark", [latency, load])
+def test_floors_are_measured_with_the_servers(benchmark: ModuleType, tiny_subject: Subject) -> None:
+    """The same run that measures servers begins with what their captions take at least."""
+    parser = ArgumentParser()
+    benchmark.add_arguments(parser)
+    options = parser.parse_args(["--servers", "ours", "tutorial", "--threads", "1"])
+
+    async def first_rows() -> list[object]:
+        with show_bar("fake", None) as bar:
+            rows = benchmark.measure(options, tiny_subject, bar)
+            found = [await anext(rows), await anext(rows)]
+            await rows.aclose()
+            return found
+
+    floors = asyncio.run(first_rows())
+    assert all(isinstance(row, CaptionFloor) for row in floors)
+    assert [row.server for row in floors if isinstance(row, CaptionFloor)] == ["ours", "tutorial"]
+
+
 def test_what_is_missing_is_named(tiny_subject: Subject) -> None:
     """A pipeline without its model or checkpoint is absent with a reason, others are measured."""
     subject = replace(tiny_subject, checkpoint=None)
@@ -71,19 +115,19 @@ def test_both_servers_side_by_side(tiny_subject: Subject) -> None:
     directories = {"ours": directory, "tutorial": directory}
     known = reference_captions(directories, 1, [PICTURE], (None, PROMPT))
 
-    async def latency() -> set[tuple[str, str]]:
+    async def measured() -> set[tuple[str, str]]:
         with (
             our_server(directory, 1) as ours,
             tutorial_server(checkpoint, 1) as tutorial,
             bare_server() as floor,
         ):
             rounds = sample_rounds(
-                [ours, tutorial], floor, {"tiny": PICTURE}, 1, 1, Verifier(known)
+                [ours, tutorial], floor, {"tiny": PICTURE}, 1, 1, Verifier(known.captions)
             )
             return {(row.server, row.kind) async for row in rounds}
 
     kinds = {"cold", "cached", "new prompt"}
-    assert asyncio.run(latency()) == {
+    assert asyncio.run(measured()) == {
         ("bare route", "floor"),
         *(("ours", kind) for kind in kinds),
         *(("tutorial", kind) for kind in kinds),
@@ -114,3 +158,13 @@ def test_work_of_a_model_directory(tiny_subject: Subject) -> None:
     attention = 2 * tokens * tokens * hidden * layers
     assert work.encoder_operations == pytest.approx(2 * (patches + projections + attention))
     assert work.cross_bytes == 4 * tokens * hidden * 2 * layers
+
+
+def test_work_does_not_depend_on_precision(tiny_subject: Subject, tmp_path: Path) -> None:
+    """An int8 model directory has the arithmetic of the fp32 one that it was made from."""
+    directory = tmp_path / "int8"
+    options = ["--precision", "int8", "--min-agreement", "0", "--pictures", "1"]
+    assert main([str(tiny_subject.checkpoint), str(directory), *options]) == 0
+    quantised, plain = work_of(directory), work_of(tiny_subject.directories["fp32"])
+    assert quantised.encoder_operations == plain.encoder_operations
+    assert quantised.cross_bytes == plain.cross_bytes

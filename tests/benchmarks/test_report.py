@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.errors import RecordError
+from benchmarks.floor.limits import floor_of
 from benchmarks.latency import figures as latency_figures
 from benchmarks.pipelines import figures as pipeline_figures
 from benchmarks.report.contents import Report
@@ -52,14 +53,14 @@ def test_pipelines_are_compared_within_rounds() -> None:
 
 def test_the_floor_follows_from_work_and_machine() -> None:
     """100 G operations at 200 a second, 20 times 440 MB at 44 GB a second: 0.7 s."""
-    floor = pipeline_figures.floor_of(pipeline_run(), "fp32")
+    floor = floor_of(pipeline_run().rows, "fp32")
     assert floor is not None
     assert floor.caption(20) == pytest.approx(0.7)
     assert pipeline_figures.caption_table(pipeline_run(), 20).rows[0][6] == "2.86x"
 
 
 def test_latency_is_a_multiple_of_the_route() -> None:
-    """Every kind of request is shown as a multiple of the route that only reads."""
+    """A hit is shown as a multiple of the route that only reads, and servers by round."""
     (table,) = latency_figures.latency_tables(latency_run())
     by_name = {row[0]: row for row in table.rows}
     assert by_name["ours, cached"][-1] == "2x"
@@ -67,6 +68,43 @@ def test_latency_is_a_multiple_of_the_route() -> None:
     ratios = {row[0]: row[1] for row in latency_figures.speed_up_table(latency_run()).rows}
     assert ratios["200 KB: ours, cold / cached"] == "500x"
     assert ratios["200 KB: tutorial / ours, cold"] == "3x"
+
+
+def test_what_is_captioned_is_a_multiple_of_what_a_caption_takes() -> None:
+    """2 s are 4.98 times the route's 2 ms and a caption's 0.4 s; unknown captions have no floor."""
+    (table,) = latency_figures.latency_tables(latency_run())
+    multiples = {row[0]: row[-1] for row in table.rows}
+    assert multiples["ours, cold"] == multiples["ours, new prompt"] == "4.98x"
+    assert multiples["tutorial, cold"] == "-"
+    assert "ours (fp32): 400 ms, of which 300 ms to encode and 10 tokens of 10.0 ms" in table.note
+
+
+def test_figures_from_before_there_were_caption_floors_are_shown() -> None:
+    """A record without floors of captions gives its tables, with a dash for them."""
+    run = latency_run()
+    samples = latency_figures.samples_of(run)
+    (table,) = latency_figures.latency_tables(replace(run, rows=tuple(samples)))
+    multiples = {row[0]: row[-1] for row in table.rows}
+    assert (multiples["ours, cold"], multiples["ours, cached"]) == ("-", "2x")
+    assert "not measured" in table.note
+
+
+def test_an_interruption_before_the_first_figure_leaves_a_page(tmp_path: Path) -> None:
+    """Parts of which only floors were measured have no section."""
+    pytest.importorskip("matplotlib")
+    from benchmarks.report.page import write_page
+
+    full = report()
+    assert full.latency
+    assert full.load
+    assert full.pipelines
+    part = Report(
+        "quick",
+        latency=replace(full.latency, rows=full.latency.rows[:1]),
+        load=replace(full.load, rows=full.load.rows[:1]),
+        pipelines=replace(full.pipelines, rows=full.pipelines.rows[:2]),
+    )
+    assert "## " not in write_page(part, tmp_path).read_text()
 
 
 def test_the_readme_gets_the_figures_between_its_markers(tmp_path: Path) -> None:
