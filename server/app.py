@@ -38,6 +38,7 @@ def open_captioner(settings: Settings) -> Captioner:
         settings.model,
         threads=settings.threads,
         max_pixels=settings.max_pixels,
+        exact_decode=settings.exact_decode,
         batch_size=settings.batch_size,
         encoder_cache_bytes=settings.encoder_cache_mb * 1_000_000,
     )

@@ -33,6 +33,9 @@ class Captioner(Protocol):
     @property
     def threads(self) -> int: ...
 
+    @property
+    def exact_decode(self) -> bool: ...
+
     def start(
         self, image: bytes, prompt: str | None, options: GenerationOptions
     ) -> Generator[Any, Any, Caption]:
@@ -68,7 +71,13 @@ class Pipeline:
         left: then its part in the work ends with ClientDisconnect. Raises Overloaded, and what
         Captioner.start raises.
         """
-        key = cache_key(self._captioner.digest, upload.image_digest, upload.prompt, upload.options)
+        key = cache_key(
+            self._captioner.digest,
+            upload.image_digest,
+            upload.prompt,
+            upload.options,
+            self._captioner.exact_decode,
+        )
         entry = self._cache.entry(key)
         looked_up: dict[str, float] = {}
         if not refresh:

@@ -137,6 +137,11 @@ class Settings:
         integer(1, 1_000_000_000),
         "most pixels of a picture, checked in its header: decoding one takes 4 bytes a pixel",
     )
+    exact_decode: bool = option(
+        False,
+        switch,
+        "decode large JPEGs in full: several times slower, for pixel values equal to transformers'",
+    )
     max_in_flight: int = option(
         64,
         integer(1, 65_536),

@@ -59,7 +59,8 @@ def _mean_tokens(captions: Mapping[Question, Caption]) -> float:
 def _caption_all(
     directory: Path, threads: int, pictures: list[Picture], prompts: list[str | None]
 ) -> dict[Question, Caption]:
-    captioner = Captioner.open(directory, threads=threads)
+    # Large JPEGs as servers decode them by default.
+    captioner = Captioner.open(directory, threads=threads, exact_decode=False)
     options = GenerationOptions()
     return {
         Question(picture.name, prompt): captioner.caption(picture.jpeg, prompt, options)

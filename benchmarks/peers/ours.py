@@ -23,7 +23,7 @@ class FixedLength(SearchSettings):
 
 class OnnxPipeline:
     def __init__(self, directory: Path, threads: int) -> None:
-        self._captioner = Captioner.open(directory, threads=threads)
+        self._captioner = Captioner.open(directory, threads=threads, exact_decode=False)
         self._tokens = self._captioner.manifest.tokens
 
     def caption(self, jpeg: bytes, tokens: int) -> Phases:

@@ -10,7 +10,11 @@ _OPTION_NAMES = tuple(field.name for field in fields(GenerationOptions))
 
 
 def cache_key(
-    model_digest: str, image_digest: bytes, prompt: str | None, options: GenerationOptions
+    model_digest: str,
+    image_digest: bytes,
+    prompt: str | None,
+    options: GenerationOptions,
+    exact_decode: bool,
 ) -> str:
     """`cap:v1:` and the SHA-256, in hex, of everything a caption depends on.
 
@@ -20,6 +24,7 @@ def cache_key(
     parts = [
         model_digest.encode(),
         str(PREPROCESSING_VERSION).encode(),
+        b"exact" if exact_decode else b"draft",
         *(repr(getattr(options, name)).encode() for name in _OPTION_NAMES),
         b"no prompt" if prompt is None else b"prompt",
         (prompt or "").encode(),

@@ -61,14 +61,17 @@ class Captioner:
     def __init__(
         self,
         directory: ModelDirectory,
+        *,
         threads: int,
         max_pixels: int,
+        exact_decode: bool,
         batch_size: int,
         encoder_cache_bytes: int,
     ) -> None:
         self.manifest = directory.manifest
         self.digest = directory.manifest.digest
         self.threads = threads
+        self.exact_decode = exact_decode
         self._max_pixels = max_pixels
         self._prompts = Prompts.open(directory.tokenizer, self.manifest)
         self._encoder = Encoder(directory.encoder, self.manifest, threads)
@@ -83,19 +86,23 @@ class Captioner:
         *,
         threads: int | None = None,
         max_pixels: int = images.DEFAULT_MAX_PIXELS,
+        exact_decode: bool = True,
         batch_size: int = 1,
         encoder_cache_bytes: int = 0,
     ) -> "Captioner":
         """Check and load a model directory, with as many threads as the process may use by default.
 
+        With `exact_decode` the pixel values of any picture are transformers' own; without, those of
+        large JPEGs are near them and come sooner, as the server has it (server.captioning.draft).
         Raises ModelDirectoryError.
         """
         return cls(
             ModelDirectory.open(directory),
-            threads or available_threads(),
-            max_pixels,
-            batch_size,
-            encoder_cache_bytes,
+            threads=threads or available_threads(),
+            max_pixels=max_pixels,
+            exact_decode=exact_decode,
+            batch_size=batch_size,
+            encoder_cache_bytes=encoder_cache_bytes,
         )
 
     def caption(self, image: bytes, prompt: str | None, options: GenerationOptions) -> Caption:
@@ -135,7 +142,9 @@ class Captioner:
 
     def preprocess(self, image: bytes) -> NDArray[np.float32]:
         """Pixel values float32 [1, 3, height, width]. Raises ImageError."""
-        return to_pixel_values(images.decode(image, self._max_pixels), self.manifest.image)
+        target = self.manifest.image
+        draft_for = None if self.exact_decode else target
+        return to_pixel_values(images.decode(image, self._max_pixels, draft_for), target)
 
     def encode(self, pixel_values: NDArray[np.float32]) -> EncodedImage:
         return self._encoder(pixel_values)

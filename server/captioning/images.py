@@ -5,19 +5,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 
-from PIL import ExifTags, Image, UnidentifiedImageError
-from PIL.Image import DecompressionBombError, Transpose
+from PIL import Image, UnidentifiedImageError
+from PIL.Image import DecompressionBombError
 
 from server.captioning.colours import to_rgb
+from server.captioning.draft import draft
 from server.captioning.errors import (
     CaptioningError,
     ImageTooLarge,
     UndecodableImage,
     UnsupportedImageFormat,
 )
+from server.captioning.manifest import ImageSettings
+from server.captioning.orientation import turn_of, turned
 
 #: Part of the cache key: raise it when the same bytes come to give another tensor.
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 
 #: Pillow reaches no parser outside this list. Multi-picture (MPO) files are JPEGs to it.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -29,27 +32,23 @@ DEFAULT_MAX_PIXELS = 50_000_000
 #: that is one pixel high and millions wide.
 MAX_SIDE = 65_535
 
-#: EXIF orientation -> what turns the stored picture upright (EXIF 2.3, tag 0x0112).
-UPRIGHT = {
-    2: Transpose.FLIP_LEFT_RIGHT,
-    3: Transpose.ROTATE_180,
-    4: Transpose.FLIP_TOP_BOTTOM,
-    5: Transpose.TRANSPOSE,
-    6: Transpose.ROTATE_270,
-    7: Transpose.TRANSVERSE,
-    8: Transpose.ROTATE_90,
-}
 
-
-def decode(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
+def decode(
+    data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, draft_for: ImageSettings | None = None
+) -> Image.Image:
     """The first frame, upright, in mode RGB.
+
+    With `draft_for`, a JPEG far larger than that comes in that size, from a decode at a fraction of
+    its scale; server.captioning.draft says how close it is.
 
     Raises UnsupportedImageFormat outside FORMATS, ImageTooLarge before any decoding, and
     UndecodableImage for a file that is truncated or corrupt.
     """
     with _pillow(), _open(data, max_pixels) as image:
+        if draft_for and (drafted := draft(image, draft_for)):
+            return drafted
         image.load()
-        return to_rgb(_upright(image))
+        return to_rgb(turned(image, turn_of(image)))
 
 
 @contextmanager
@@ -95,12 +94,3 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise ImageTooLarge(f"The picture has {size}; a side may have at most {MAX_SIDE}.")
     if min(width, height) < 1:
         raise UndecodableImage(f"The picture has {size}.")
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # Broken EXIF is no reason to refuse a good picture.
-        return image
-    turn = UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image if turn is None else image.transpose(turn)

@@ -33,7 +33,11 @@ def describe(captioner: Captioner, settings: Settings) -> Mapping[str, object]:
             "precision": manifest.precision,
             "digest": captioner.digest,
         },
-        "image": {"height": manifest.image.height, "width": manifest.image.width},
+        "image": {
+            "height": manifest.image.height,
+            "width": manifest.image.width,
+            "exact_decode": captioner.exact_decode,
+        },
         "options": {name: {"min": low, "max": high} for name, (low, high) in RANGES.items()},
         "limits": {
             "body_bytes": settings.max_body_mb * 1_000_000,

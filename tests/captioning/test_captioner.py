@@ -10,6 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.pictures import SIZES, draw
+from server.captioning import images
 from server.captioning.captioner import Captioner
 from server.captioning.errors import (
     ImageTooLarge,
@@ -112,6 +114,18 @@ def test_the_pixel_limit_is_the_one_given(model_directory: Path) -> None:
     strict = Captioner.open(model_directory, threads=1, max_pixels=100)
     with pytest.raises(ImageTooLarge):
         strict.caption(encoded(noise(0)), None, GenerationOptions())
+
+
+def test_pixel_values_of_large_jpegs_are_exact_or_near(
+    model_directory: Path, processor: Any
+) -> None:
+    """They equal transformers' unless exact_decode is off, and are near them then."""
+    data = draw(SIZES["200 KB"], 0).jpeg
+    expected = processor(images=images.decode(data), return_tensors="np").pixel_values
+    exact = Captioner.open(model_directory, threads=1)
+    near = Captioner.open(model_directory, threads=1, exact_decode=False)
+    np.testing.assert_array_equal(exact.preprocess(data), expected)
+    assert 0 < np.abs(near.preprocess(data) - expected).max() < 0.25
 
 
 def test_a_captioner_survives_a_bad_picture(captioner: Captioner) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from server.app import open_captioner
 from server.captioning.captioner import Captioner
 from server.captioning.options import GenerationOptions
+from server.settings import Settings
 
 MODEL = Path(__file__).parents[2] / "models" / "emoji_blip"
 EXAMPLES = sorted((MODEL / "examples").iterdir())
@@ -40,6 +42,13 @@ def test_a_prompt_is_continued(captioner: Captioner, prompt: str) -> None:
     example = EXAMPLES[0]
     caption = captioner.caption(example.read_bytes(), prompt, GenerationOptions())
     assert caption.text == f"{prompt} {shown_in(example)}"
+
+
+@pytest.mark.parametrize(("flags", "exact"), [([], False), (["--exact-decode"], True)])
+def test_the_server_decodes_in_full_where_it_is_told_to(flags: list[str], exact: bool) -> None:
+    """By default it decodes large JPEGs at a fraction of their scale."""
+    captioner = open_captioner(Settings.parse(["--model", str(MODEL), *flags], {}))
+    assert captioner.exact_decode is exact
 
 
 def test_the_committed_directory_is_what_the_checkpoint_exports_to(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ class FakeCaptioner:
     manifest: Manifest = MANIFEST
     digest: str = "digest of a fake"
     threads: int = 1
+    exact_decode: bool = False
     inferences: int = 0
     warm: bool = False
     gate: threading.Event = field(default_factory=threading.Event)

@@ -67,6 +67,15 @@ async def test_entries_outlive_the_server(valkey: Valkey) -> None:
         assert await status(served) == "MISS"
 
 
+async def test_exact_servers_share_no_entries_with_others(valkey: Valkey) -> None:
+    """What was captioned from a draft is a miss for a server that decodes in full."""
+    async with cached_app(valkey) as served:
+        await served.caption()
+
+    async with cached_app(valkey, captioner=FakeCaptioner(exact_decode=True)) as served:
+        assert await status(served) == "MISS"
+
+
 async def test_bypass(valkey: Valkey) -> None:
     """Cache-Control: no-cache infers again and overwrites the entry."""
     async with cached_app(valkey) as served:

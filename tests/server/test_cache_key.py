@@ -1,11 +1,13 @@
 from dataclasses import fields, replace
+from functools import partial
 from itertools import combinations
 
 import pytest
 
 from server.cache import key as key_module
-from server.cache.key import cache_key
 from server.captioning.options import GenerationOptions
+
+cache_key = partial(key_module.cache_key, exact_decode=False)
 
 IMAGE = b"i" * 32
 OPTIONS = GenerationOptions()
@@ -14,7 +16,7 @@ OPTIONS = GenerationOptions()
 def test_is_stable() -> None:
     """The key of a request is the same today and tomorrow: entries outlive the process."""
     assert cache_key("model", IMAGE, "a cat", OPTIONS) == (
-        "cap:v1:33e2aa7135cea65c1583e76fec4d03a6d2a881d87f233da5bcce4c9b40cae408"
+        "cap:v1:a31d39c0ff089f67e9e363ab47d9ad0cc8b9128262423886be7c1a38d548489e"
     )
 
 
@@ -60,3 +62,10 @@ def test_preprocessing_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_module, "PREPROCESSING_VERSION", 99)
 
     assert cache_key("m", IMAGE, None, OPTIONS) != before
+
+
+def test_exactness_counts() -> None:
+    """Large JPEGs decoded in full and at a fraction give different pictures to the model."""
+    exact = cache_key("m", IMAGE, None, OPTIONS, exact_decode=True)
+
+    assert exact != cache_key("m", IMAGE, None, OPTIONS)

@@ -132,6 +132,7 @@ async def test_health_and_info() -> None:
         assert served.captioner.warm
         assert info["model"]["name"] == "fake"
         assert info["model"]["digest"] == served.captioner.digest
+        assert info["image"] == {"height": 8, "width": 8, "exact_decode": False}
         assert info["limits"]["body_bytes"] == 10_000_000
         assert info["options"]["num_beams"] == {"min": 1, "max": 16}
 
