@@ -60,7 +60,8 @@ class Worker(Generic[Want, Got]):
     """One thread, which owns the model: a second one would not caption faster.
 
     Up to `batch_size` jobs are in hand, which get what they want all in one `step`. Up to
-    `queue_size` wait; the next is begun as soon as there is room.
+    `queue_size` wait; where there is room one is begun between two steps, so that a crowd of new
+    ones can't hold up those in hand.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Worker(Generic[Want, Got]):
         while not self._closing:
             if not in_hand:
                 self._wait()
-            while self._waiting and len(in_hand) < self._batch_size and not self._closing:
+            if self._waiting and len(in_hand) < self._batch_size:
                 job = self._waiting.popleft()
                 if job.begin():
                     in_hand.append(job)

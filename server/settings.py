@@ -153,9 +153,9 @@ class Settings:
         "pictures that wait for the model, the rest get 503: it bounds how long one waits",
     )
     batch_size: int = option(
-        4,
+        8,
         integer(1, 256),
-        "captions that are decoded together; each but one takes the memory of an encoded picture",
+        "captions that are decoded together; each takes the memory of an encoded picture",
     )
     encoder_cache_mb: int = option(
         64,
