@@ -34,7 +34,19 @@ class Run(Generic[Row]):
 def write_json(run: object, path: Path) -> None:
     """Write a Run, or any dataclass that holds some."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(run), indent=1) + "\n", encoding="utf-8")  # type: ignore[call-overload]
+    fields = asdict(run, dict_factory=_short)  # type: ignore[call-overload]
+    path.write_text(json.dumps(fields, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+def _short(fields: list[tuple[str, object]]) -> dict[str, object]:
+    """Seconds to the microsecond: tens of thousands of latencies get committed."""
+    return {name: _rounded(value) for name, value in fields}
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return round(value, 6)
+    return [_rounded(each) for each in value] if isinstance(value, tuple) else value
 
 
 def read_json(kind: type[SomeRun], path: Path) -> SomeRun:

@@ -52,7 +52,7 @@ def latency_run() -> Run[LatencyRow]:
             )
             for kind, seconds in costs:
                 phases = {"read": 0.001} if server == "ours" else {}
-                taken = seconds * factor * number
+                taken = round(seconds * factor * number, 6)
                 rows.append(LatencySample(number, server, "200 KB", kind, taken, phases))
         rows.append(LatencySample(number, "bare route", "200 KB", "floor", 0.001 * number, {}))
     return run("latency", tuple(rows))

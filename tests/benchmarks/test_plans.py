@@ -61,7 +61,7 @@ def test_a_run_left_early_closes_its_generator() -> None:
 
 
 def test_a_report_survives_json(tmp_path: Path) -> None:
-    """What is read is what was written, types and all."""
+    """What is read is what was written, types and all, to the microsecond."""
     write_json(report(), tmp_path / "results.json")
     assert read_json(Report, tmp_path / "results.json") == report()
 
