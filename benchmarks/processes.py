@@ -36,6 +36,15 @@ def _leave_interrupts() -> None:
 
 def peak_memory() -> int:
     """The most bytes that this process ever had in memory, of itself and not of its parent."""
+    return _memory("VmHWM")
+
+
+def resident_memory() -> int:
+    """The bytes that this process has in memory."""
+    return _memory("VmRSS")
+
+
+def _memory(field: str) -> int:
     with open("/proc/self/status") as status:
         fields = dict(line.split(":", 1) for line in status)
-    return int(fields["VmHWM"].split()[0]) * 1024
+    return int(fields[field].split()[0]) * 1024

@@ -95,12 +95,38 @@ class Captioned:
 class Work:
     """What a caption takes at least: arithmetic of the encoder, bytes that a token's step reads.
 
-    Multiplications and additions both count; bytes are those of fp32.
+    Multiplications and additions both count; those of attention, between activations alone, are
+    among the encoder's. Bytes are those of fp32.
     """
 
     encoder_operations: float
+    attention_operations: float
     weight_bytes: float
     cross_bytes: float
+
+
+#: Each beside the one that it is compared with.
+Case = Literal[
+    "preprocess 12 MP",
+    "preprocess 12 MP, decoded in full",
+    "new prompt on a known picture",
+    "the same on a new picture",
+    "one of 8 pictures at once",
+    "one of 8 pictures in turn",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """What one caption alone doesn't show, as the server does it; `seconds` are for one picture.
+
+    `resident_bytes` is the memory that the process then has.
+    """
+
+    round: int
+    case: Case
+    seconds: float
+    resident_bytes: int
 
 
 Kernel = Literal["sgemm", "bf16 gemm", "int8 gemm", "memory read"]
@@ -117,4 +143,4 @@ class MachineRate:
 
 LatencyRow = LatencySample | CaptionFloor
 LoadRow = LoadPoint | CaptionFloor
-PipelineRow = Absent | Loaded | Captioned | Work | MachineRate
+PipelineRow = Absent | Loaded | Captioned | Beyond | Work | MachineRate

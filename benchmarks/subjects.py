@@ -37,6 +37,10 @@ class Subject:
         """The fp32 model directory where there is one."""
         return self.directories.get("fp32") or next(iter(self.directories.values()))
 
+    def least_directory(self) -> Path:
+        """The int8 model directory where there is one."""
+        return self.directories.get("int8") or self.any_directory()
+
     def manifest(self) -> Manifest:
         return read_manifest(self.any_directory())
 

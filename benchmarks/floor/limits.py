@@ -8,6 +8,8 @@ from benchmarks.tables import duration
 
 #: By the precision of the weights: the arithmetic it could use, bytes a weight takes.
 KERNELS: dict[str, Kernel] = {"fp32": "sgemm", "bf16": "bf16 gemm", "int8": "int8 gemm"}
+#: Those of attention: probabilities are too small and too many for 8 bits.
+ATTENTION_KERNELS: dict[str, Kernel] = {**KERNELS, "int8": "sgemm"}
 WEIGHT_BYTES = {"fp32": 4, "bf16": 2, "int8": 1}
 
 
@@ -40,11 +42,14 @@ def floor_of(rows: Iterable[object], precision: str) -> Floor | None:
     found = tuple(rows)
     rates = best_rates(found)
     work = next((row for row in found if isinstance(row, Work)), None)
-    if work is None or KERNELS[precision] not in rates or "memory read" not in rates:
+    needed = {KERNELS[precision], ATTENTION_KERNELS[precision], "memory read"}
+    if work is None or not needed <= rates.keys():
         return None
+    linear = work.encoder_operations - work.attention_operations
     read = work.weight_bytes * WEIGHT_BYTES[precision] / 4 + work.cross_bytes
     return Floor(
-        encode=work.encoder_operations / rates[KERNELS[precision]],
+        encode=linear / rates[KERNELS[precision]]
+        + work.attention_operations / rates[ATTENTION_KERNELS[precision]],
         token=read / rates["memory read"],
     )
 

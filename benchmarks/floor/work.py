@@ -1,5 +1,6 @@
 """What captioning takes at least, counted from a model directory's graphs."""
 
+from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 
@@ -19,8 +20,13 @@ def work_of(directory: Path) -> Work:
     encoder = onnx.load(model.encoder)
     make_products_plain(encoder.graph)
     sizes = tensor_sizes(encoder)
+    weights = {each.name for each in encoder.graph.initializer}
     return Work(
-        encoder_operations=2.0 * multiplications(encoder.graph, sizes),
+        encoder_operations=2.0 * multiplications(encoder.graph.node, sizes),
+        attention_operations=2.0
+        * multiplications(
+            [node for node in encoder.graph.node if not weights & set(node.input)], sizes
+        ),
         weight_bytes=model.decoder.stat().st_size * 4 / WEIGHT_BYTES[model.manifest.precision],
         cross_bytes=4.0 * sum(prod(sizes[output.name]) for output in encoder.graph.output),
     )
@@ -58,10 +64,10 @@ def _shape(shape: onnx.TensorShapeProto) -> tuple[int, ...]:
     return tuple(axis.dim_value for axis in shape.dim)
 
 
-def multiplications(graph: onnx.GraphProto, sizes: dict[str, tuple[int, ...]]) -> int:
+def multiplications(nodes: Iterable[onnx.NodeProto], sizes: dict[str, tuple[int, ...]]) -> int:
     """Those of matrix products and convolutions, which are all but a few percent."""
     total = 0
-    for node in graph.node:
+    for node in nodes:
         if node.op_type in ("MatMul", "Gemm"):
             total += prod(sizes[node.output[0]]) * sizes[node.input[0]][-1]
         elif node.op_type == "Conv":

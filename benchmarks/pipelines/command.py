@@ -15,6 +15,7 @@ from benchmarks.options import add_model_arguments, positive
 from benchmarks.peers.registry import PEERS
 from benchmarks.pictures import SIZES, draw
 from benchmarks.pipelines import figures, worker
+from benchmarks.pipelines.beyond import measure_ours, open_ours
 from benchmarks.plans import Plan
 from benchmarks.processes import Call, process
 from benchmarks.progress import Bar
@@ -63,12 +64,15 @@ def measure(options: Namespace, subject: Subject, bar: Bar) -> Generator[Pipelin
                 pipelines[name] = call
             except (PeerUnavailable, ModelUnavailable, ModelDirectoryError) as exc:
                 yield Absent(name, str(exc))
+        beyond = stack.enter_context(process())
+        beyond(open_ours, subject.least_directory(), options.threads)
         for number in range(options.rounds):
             bar.say(f"round {number + 1} of {options.rounds}")
             yield from floor(measure_kernels, number)
             for name in rotated(list(pipelines), number):
                 for tokens in options.tokens:
                     yield pipelines[name](worker.caption, number, name, jpeg, tokens)
+            yield from beyond(measure_ours, number, options.size)
 
 
 def load(call: Call, name: str, subject: Subject, threads: int, jpeg: bytes) -> Loaded:

@@ -4,17 +4,25 @@ from collections.abc import Sequence
 from statistics import median
 
 from benchmarks.floor.limits import best_rates, floor_of
-from benchmarks.rows import Absent, Captioned, Loaded, PipelineRow, Work
+from benchmarks.rows import Absent, Beyond, Captioned, Case, Loaded, PipelineRow, Work
 from benchmarks.runs import Run
 from benchmarks.summaries import Summary, ratios
 from benchmarks.tables import Table, duration, megabytes, times, with_spread
+
+COMPARED: dict[Case, Case] = {
+    "preprocess 12 MP": "preprocess 12 MP, decoded in full",
+    "new prompt on a known picture": "the same on a new picture",
+    "one of 8 pictures at once": "one of 8 pictures in turn",
+}
 
 
 def tables(run: Run[PipelineRow]) -> list[Table]:
     captions = captions_of(run)
     lengths = sorted({row.tokens for row in captions})
     found = [caption_table(run, tokens) for tokens in lengths]
-    return [*found, cost_table(run), machine_table(run)] if captions else [machine_table(run)]
+    if captions:
+        found += [part_table(run, max(lengths)), beyond_table(run), cost_table(run)]
+    return [*found, machine_table(run)]
 
 
 def caption_table(run: Run[PipelineRow], tokens: int) -> Table:
@@ -54,6 +62,59 @@ def caption_table(run: Run[PipelineRow], tokens: int) -> Table:
         "Median (least to greatest); the speed-up is the median over rounds, the floor that of "
         f"each precision; tokens count as the same as {reference}'s up to the first that differs. "
         + " ".join(f"{row.pipeline}: {row.reason}." for row in run.rows if isinstance(row, Absent)),
+    )
+
+
+def part_table(run: Run[PipelineRow], tokens: int) -> Table:
+    """Each part of a caption beside the least that it takes."""
+    precisions = {row.pipeline: row.precision for row in run.rows if isinstance(row, Loaded)}
+    rows = []
+    for name in by_speed(run, tokens):
+        floor = floor_of(run.rows, precisions[name])
+        if floor is None:
+            continue
+        samples = samples_of(run, name, tokens)
+        encode = median(row.encode for row in samples)
+        token = median(row.decode / row.tokens for row in samples)
+        rows.append(
+            (
+                name,
+                *(duration(encode), duration(floor.encode), times(encode / floor.encode)),
+                *(duration(token), duration(floor.token), times(token / floor.token)),
+            )
+        )
+    return Table(
+        f"Parts of a caption of {tokens} tokens and their floors",
+        ("", "encode", "floor", "multiple", "a token", "floor", "multiple"),
+        tuple(rows),
+        "Floors: the encoder's arithmetic at the best rate of the precision, attention of int8 at "
+        "that of fp32; a token's weights, keys and values at the rate memory is read.",
+    )
+
+
+def beyond_table(run: Run[PipelineRow]) -> Table:
+    """Pairs of cases, by round."""
+    seconds: dict[Case, list[float]] = {}
+    for row in (row for row in run.rows if isinstance(row, Beyond)):
+        seconds.setdefault(row.case, []).append(row.seconds)
+    rows = [
+        (
+            case,
+            with_spread(Summary.of(seconds[case])),
+            other,
+            with_spread(Summary.of(seconds[other])),
+            times(ratios(seconds[case], seconds[other]).p50),
+        )
+        for case, other in COMPARED.items()
+        if case in seconds and other in seconds
+    ]
+    resident = max((row.resident_bytes for row in run.rows if isinstance(row, Beyond)), default=0)
+    return Table(
+        "Beyond one caption: ours, in the least precision",
+        ("", "", "against", "", "ratio"),
+        tuple(rows),
+        f"Median (least to greatest), seconds a picture. Memory by the end, with 8 pictures "
+        f"decoded together: {megabytes(resident)}.",
     )
 
 

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import onnx
 import pytest
@@ -22,7 +23,7 @@ from benchmarks.pictures import Size, draw
 from benchmarks.pipelines import command
 from benchmarks.plans import Plan
 from benchmarks.progress import show_bar
-from benchmarks.rows import Absent, Captioned, CaptionFloor, Loaded, PipelineRow
+from benchmarks.rows import Absent, Beyond, Captioned, CaptionFloor, Case, Loaded, PipelineRow
 from benchmarks.runs import Run
 from benchmarks.subjects import Subject
 from export.__main__ import main
@@ -96,6 +97,13 @@ def test_floors_are_measured_with_the_servers(benchmark: ModuleType, tiny_subjec
     assert [row.server for row in floors if isinstance(row, CaptionFloor)] == ["ours", "tutorial"]
 
 
+def test_what_ours_does_beyond_one_caption(tiny_subject: Subject) -> None:
+    """Large pictures, known ones and crowds are measured in every round, as the server has them."""
+    beyond = [row for row in measure(tiny_subject, "ours-fp32").rows if isinstance(row, Beyond)]
+    assert [row.case for row in beyond] == list(get_args(Case))
+    assert all(row.seconds > 0 and row.resident_bytes > 10_000_000 for row in beyond)
+
+
 def test_what_is_missing_is_named(tiny_subject: Subject) -> None:
     """A pipeline without its model or checkpoint is absent with a reason, others are measured."""
     subject = replace(tiny_subject, checkpoint=None)
@@ -146,7 +154,7 @@ def test_work_is_counted() -> None:
         [helper.make_tensor_value_info("product", TensorProto.FLOAT, ("batch", 2, 4))],
     )
     model: onnx.ModelProto = helper.make_model(graph)
-    assert multiplications(model.graph, tensor_sizes(model)) == 24
+    assert multiplications(model.graph.node, tensor_sizes(model)) == 24
 
 
 def test_work_of_a_model_directory(tiny_subject: Subject) -> None:
@@ -157,6 +165,7 @@ def test_work_of_a_model_directory(tiny_subject: Subject) -> None:
     projections = tokens * hidden * hidden * (4 + 8 + 2) * layers
     attention = 2 * tokens * tokens * hidden * layers
     assert work.encoder_operations == pytest.approx(2 * (patches + projections + attention))
+    assert work.attention_operations == pytest.approx(2 * attention)
     assert work.cross_bytes == 4 * tokens * hidden * 2 * layers
 
 

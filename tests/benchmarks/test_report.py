@@ -11,6 +11,7 @@ from benchmarks.latency import figures as latency_figures
 from benchmarks.pipelines import figures as pipeline_figures
 from benchmarks.report.contents import Report
 from benchmarks.report.readme import update_readme
+from benchmarks.rows import MachineRate
 from tests.benchmarks.recorded import ENVIRONMENT, latency_run, pipeline_run, report
 
 
@@ -57,6 +58,27 @@ def test_the_floor_follows_from_work_and_machine() -> None:
     assert floor is not None
     assert floor.caption(20) == pytest.approx(0.7)
     assert pipeline_figures.caption_table(pipeline_run(), 20).rows[0][6] == "2.86x"
+
+
+def test_attention_is_held_against_fp32() -> None:
+    """In int8, 90 of 100 G operations go at 900 a second and attention's 10 at 200."""
+    rows = (*pipeline_run().rows, MachineRate(0, "int8 gemm", 900e9))
+    floor = floor_of(rows, "int8")
+    assert floor is not None
+    assert floor.encode == pytest.approx(0.15)
+
+
+def test_parts_are_multiples_of_their_floors() -> None:
+    """Half of 2 s to encode against 0.5 s; a token of 50 ms against 10 ms."""
+    ours, _ = pipeline_figures.part_table(pipeline_run(), 20).rows
+    assert ours == ("ours-fp32", "1.00 s", "500 ms", "2x", "50.0 ms", "10.0 ms", "5x")
+
+
+def test_pairs_of_cases_are_compared_within_rounds() -> None:
+    """A known picture takes three tenths of a new one in every round; other pairs are left out."""
+    (row,) = pipeline_figures.beyond_table(pipeline_run()).rows
+    assert row[0] == "new prompt on a known picture"
+    assert row[-1] == "0.3x"
 
 
 def test_latency_is_a_multiple_of_the_route() -> None:
