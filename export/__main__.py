@@ -104,8 +104,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="LAYER",
         nargs="+",
         default=[],
-        help="linear layers to keep in fp32, such as encoder.layers.0.mlp.fc2; * stands for "
-        "anything",
+        help="layers to keep in fp32, such as encoder.layers.0.mlp.fc2, or encoder.layers.0.scores "
+        "for its attention scores; * stands for anything",
     )
     parser.add_argument("--revision", help="branch, tag or commit of the hub id (default: main)")
     parser.add_argument("--name", help="the model's name (default: OUTPUT's last part)")

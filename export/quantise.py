@@ -1,4 +1,4 @@
-"""fp32 graphs -> int8 ones, linear layer by linear layer.
+"""fp32 graphs -> int8 ones, linear layer by linear layer, and the encoder's attention scores.
 
 The two graphs are slow for different reasons. The encoder multiplies hundreds of rows by each
 weight, so arithmetic counts: 8-bit activations, quantised at run time, times 8-bit columns. The
@@ -19,6 +19,7 @@ from onnx.helper import make_node
 
 from export.errors import QuantisationError
 from export.linears import CONTRIB, Floats, Linear, find_linears, rewrite, weight_of
+from export.scores import CONSTANTS, Scores, find_scores, quantised
 from server.captioning.model_directory import DECODER, ENCODER
 
 MAX_BLOCK, MIN_BLOCK = 128, 16  # of MatMulNBits
@@ -32,32 +33,43 @@ def quantise(directory: Path, excluded: Collection[str] = ()) -> None:
     """Rewrite both graphs in place.
 
     `excluded` names layers to leave as they are: "encoder." or "decoder.", then the torch module's
-    name, with * for anything. Raises QuantisationError for a name that fits no layer.
+    name, with * for anything; a vision layer's attention scores are its ".scores". Raises
+    QuantisationError for a name that fits no layer.
     """
-    paths = {"encoder": directory / ENCODER, "decoder": directory / DECODER}
-    models = {graph: onnx.load(path) for graph, path in paths.items()}
-    layers = {graph: find_linears(model) for graph, model in models.items()}
-    names = [f"{graph}.{each.name}" for graph in layers for each in layers[graph]]
+    encoder, decoder = (onnx.load(directory / file) for file in (ENCODER, DECODER))
+    linears, scores = find_linears(encoder), find_scores(encoder)
+    decoder_linears = find_linears(decoder)
+    names = [f"encoder.{each.name}" for each in linears]
+    names += [f"encoder.{each.name}" for each in scores]
+    names += [f"decoder.{each.name}" for each in decoder_linears]
     for pattern in excluded:
         if not fnmatch.filter(names, pattern):
             raise QuantisationError(
-                f"--exclude {pattern} fits no linear layer; there are, for example, "
+                f"--exclude {pattern} fits no layer; there are, for example, "
                 f"{names[0]} and {names[-1]}."
             )
-    for graph, rewrite_layers in (("encoder", quantise_encoder), ("decoder", quantise_decoder)):
-        kept = [
-            each
-            for each in layers[graph]
-            if not any(fnmatch.fnmatchcase(f"{graph}.{each.name}", name) for name in excluded)
-        ]
-        rewrite_layers(models[graph], kept)
-        onnx.save(models[graph], paths[graph])
+
+    def kept(name: str) -> bool:
+        return not any(fnmatch.fnmatchcase(name, pattern) for pattern in excluded)
+
+    quantise_encoder(
+        encoder,
+        [each for each in linears if kept(f"encoder.{each.name}")],
+        [each for each in scores if kept(f"encoder.{each.name}")],
+    )
+    quantise_decoder(decoder, [each for each in decoder_linears if kept(f"decoder.{each.name}")])
+    onnx.save(encoder, directory / ENCODER)
+    onnx.save(decoder, directory / DECODER)
 
 
-def quantise_encoder(model: ModelProto, linears: Iterable[Linear]) -> None:
+def quantise_encoder(
+    model: ModelProto, linears: Iterable[Linear], scores: Iterable[Scores]
+) -> None:
     """Dynamic: activations are quantised, per tensor, when they are there."""
     replacements: dict[str, list[NodeProto]] = {}
-    constants: Arrays = {}
+    constants: Arrays = dict(CONSTANTS)
+    for each in scores:
+        replacements |= quantised(each)
     quantised_inputs: set[str] = set()
     for linear in linears:
         weight = linear.weight

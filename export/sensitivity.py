@@ -1,4 +1,4 @@
-"""Which linear layers lose most by int8: each quantised alone, in torch, and the logits compared.
+"""Which layers lose most by int8: each quantised alone, in torch, and the logits compared.
 
 A simulation of what export.quantise does, without a graph written and loaded for every layer.
 """
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from export.checkpoint import Checkpoint
 from export.graphs import DecoderStep, PictureEncoder
+from export.layers import VisionLayer
 from export.linears import Floats
 from export.quantise import ZERO_POINT, block_size, quantise_blocks, quantise_rows
 from export.verify import Case, TokenIds
@@ -54,11 +55,15 @@ def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
     return {name: each for name, each in model.named_modules() if isinstance(each, nn.Linear)}
 
 
+def vision_layers(model: nn.Module) -> dict[str, VisionLayer]:
+    return {name: each for name, each in model.named_modules() if isinstance(each, VisionLayer)}
+
+
 @torch.inference_mode()
 def layer_sensitivities(
     checkpoint: Checkpoint, cases: Sequence[Case], captions: Sequence[TokenIds]
 ) -> Iterator[Sensitivity]:
-    """One for each linear layer of both graphs, in their order."""
+    """One for each linear layer of both graphs, and for each attention that scores in int8."""
     model = Captioning(checkpoint)
     pictures = [
         checkpoint.image_processor(case.picture.decode(), return_tensors="pt").pixel_values
@@ -72,6 +77,9 @@ def layer_sensitivities(
     for name, linear in linear_layers(model).items():
         with quantised(linear, *CHANGES[name.partition(".")[0]]):
             yield Sensitivity(name, float((logits() - expected).abs().mean()))
+    for name, layer in vision_layers(model).items():
+        with quantised_scores(layer):
+            yield Sensitivity(f"{name}.scores", float((logits() - expected).abs().mean()))
 
 
 @contextmanager
@@ -85,6 +93,20 @@ def quantised(linear: nn.Linear, weights: Change, activations: Change) -> Iterat
     finally:
         hook.remove()
         linear.weight = exact
+
+
+@contextmanager
+def quantised_scores(layer: VisionLayer) -> Iterator[None]:
+    """Within the block `layer` multiplies a query and a key that are rounded to 8 bits."""
+    hooks = [
+        linear.register_forward_hook(lambda _, __, output, change=change: change(output))
+        for linear, change in ((layer.query, through_tensor), (layer.key, through_symmetric))
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def through_rows(weight: Tensor) -> Tensor:
@@ -103,6 +125,12 @@ def through_blocks(states: Tensor) -> Tensor:
 def through_tensor(states: Tensor) -> Tensor:
     """DynamicQuantizeLinear's 256 levels, zero among them."""
     scale = (states.max().clamp(min=0) - states.min().clamp(max=0)) / 255
+    return (states / scale).round() * scale
+
+
+def through_symmetric(states: Tensor) -> Tensor:
+    """255 levels, as many below zero as above."""
+    scale = states.abs().max() / 127
     return (states / scale).round() * scale
 
 

@@ -13,6 +13,7 @@ from export.__main__ import main
 from export.errors import QuantisationError
 from export.linears import find_linears
 from export.quantise import ZERO_POINT, block_size, quantise, quantise_blocks, quantise_rows
+from export.scores import find_scores
 from export.sensitivity import through_blocks, through_rows
 from server.captioning.model_directory import DECODER, ENCODER, read_manifest
 from tests.export.checkpoints import Geometry, build_checkpoint
@@ -58,12 +59,14 @@ def test_blocks_divide_a_row_where_they_can(inputs: int, size: int) -> None:
     assert block_size(inputs) == size
 
 
-def test_every_linear_layer_is_quantised(exports: tuple[Path, Path]) -> None:
-    """None is left in fp32, and the files are about a quarter as large."""
+def test_every_layer_is_quantised(exports: tuple[Path, Path]) -> None:
+    """No linear one and no score of the encoder's is left in fp32; files are a quarter as large."""
     fp32, int8 = exports
     for file in (ENCODER, DECODER):
         assert find_linears(onnx.load(fp32 / file))
         assert not find_linears(onnx.load(int8 / file))
+    assert find_scores(onnx.load(fp32 / ENCODER))
+    assert not find_scores(onnx.load(int8 / ENCODER))
     assert (int8 / DECODER).stat().st_size < 0.3 * (fp32 / DECODER).stat().st_size
 
 
@@ -122,6 +125,7 @@ def test_excluded_layers_stay_as_they_are(exports: tuple[Path, Path], tmp_path: 
     assert {each.name.partition(".mlp")[0] for each in find_linears(encoder)} == {
         f"layers.0{part}" for part in ("", ".query", ".key", ".value", ".projection")
     }
+    assert [each.name for each in find_scores(encoder)] == ["layers.0.scores"]
     assert [each.name for each in find_linears(decoder)] == ["head.predictions.decoder"]
     assert not any(node.op_type == "GatherBlockQuantized" for node in decoder.graph.node)
 
