@@ -29,7 +29,7 @@ TOLD_LAYERS = 5
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What is asked of the captions; `excluded` are the linear layers kept in fp32."""
+    """What is asked of the captions; `excluded` are the layers kept in fp32."""
 
     precision: Precision
     min_agreement: float
