@@ -2,7 +2,7 @@
 
 The key gets signed bytes: ONNX Runtime multiplies unsigned by signed ones in the processor's own
 instructions, but unsigned by unsigned ones at half that rate. The product with the probabilities
-stays in fp32: they need a scale per row, and finding and applying it costs what int8 saves.
+stays in fp32: they need a scale per row, and finding and applying it costs most of what int8 saves.
 """
 
 from collections.abc import Sequence
