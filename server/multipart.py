@@ -43,16 +43,19 @@ class FormLimits:
 
 @dataclass(slots=True)
 class Part:
-    """One field's bytes, in the pieces they came in, and the SHA-256 over them so far."""
+    """One field's bytes, in the pieces they came in, and the SHA-256 over them so far.
+
+    `content` joins them at every look: nobody reads a picture whose caption is in the cache.
+    """
 
     name: str
     is_file: bool
     limit: int
     size: int = 0
-    pieces: list[bytes] = field(default_factory=list)
+    pieces: list[memoryview] = field(default_factory=list)
     sha256: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
-    def append(self, piece: bytes) -> None:
+    def append(self, piece: memoryview) -> None:
         self.size += len(piece)
         if self.size > self.limit:
             raise FieldTooLong(f"The field {self.name!r} is over {self.limit} bytes; shorten it.")
@@ -183,7 +186,7 @@ class _FormReader:
         self._parts[name] = self._part
 
     def _add_to_part(self, data: bytes, start: int, end: int) -> None:
-        self._part.append(data[start:end])
+        self._part.append(memoryview(data)[start:end])
 
     def _end(self) -> None:
         self._complete = True

@@ -73,7 +73,7 @@ class Pipeline:
         """
         key = cache_key(
             self._captioner.digest,
-            upload.image_digest,
+            upload.image.sha256.digest(),
             upload.prompt,
             upload.options,
             self._captioner.exact_decode,
@@ -105,7 +105,9 @@ class Pipeline:
 
         def infer() -> Generator[Any, Any, tuple[float, Caption]]:
             waited = perf_counter() - submitted
-            made = yield from self._captioner.start(upload.image, upload.prompt, upload.options)
+            made = yield from self._captioner.start(
+                upload.image.content, upload.prompt, upload.options
+            )
             return waited, made
 
         waited, made = await self._worker.run(infer)

@@ -23,13 +23,9 @@ _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What a client asks for; `image_digest` is the SHA-256 of `image`, made while it arrived.
+    """What a client asks for. No prompt (None) and an empty one are different requests."""
 
-    No prompt (None) and an empty one are different requests.
-    """
-
-    image: bytes
-    image_digest: bytes
+    image: Part
     prompt: str | None
     options: GenerationOptions
 
@@ -47,10 +43,8 @@ async def read_upload(headers: Headers, receive: Receive, limits: FormLimits) ->
     OptionOutOfRange.
     """
     form = await read_form(headers, receive, limits)
-    image = _image(form)
     return Upload(
-        image=image.content,
-        image_digest=image.sha256.digest(),
+        image=_image(form),
         prompt=_text(form["prompt"]) if "prompt" in form else None,
         options=_options(form),
     )

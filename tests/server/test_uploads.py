@@ -1,4 +1,3 @@
-import hashlib
 from dataclasses import fields
 
 import httpx
@@ -27,9 +26,10 @@ async def upload(files: dict[str, object], **text: str) -> Upload:
 
 async def test_picture_alone() -> None:
     """A file in `image` is all it takes: no prompt, every option at its default."""
-    assert await upload({"image": b"picture"}) == Upload(
-        b"picture", hashlib.sha256(b"picture").digest(), None, GenerationOptions()
-    )
+    read = await upload({"image": b"picture"})
+
+    assert read.image.content == b"picture"
+    assert (read.prompt, read.options) == (None, GenerationOptions())
 
 
 async def test_everything() -> None:
