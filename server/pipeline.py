@@ -97,8 +97,8 @@ class Pipeline:
         if refresh:
             return await self._make(entry, upload, "BYPASS")
         async with entry.leading() as found:
-            # An earlier flight may have landed between the look-up and this one's start.
-            return Outcome(found, "HIT") if found else await self._make(entry, upload, "MISS")
+            # It was not there at the look-up: somebody's work was in progress then.
+            return Outcome(found, "COALESCED") if found else await self._make(entry, upload, "MISS")
 
     async def _make(self, entry: Entry, upload: Upload, status: CacheStatus) -> Outcome:
         submitted = perf_counter()

@@ -62,6 +62,8 @@ async def test_one_inference(valkey: Valkey, gate: Path) -> None:
 
         assert {answer.status_code for answer in answers} == {200}
         assert {answer.json()["caption"] for answer in answers} == {"3 bytes"}
+        stated = sorted(answer.headers["x-cache"] for answer in answers)
+        assert stated == ["COALESCED"] * 31 + ["MISS"]
         assert (
             sum([await metric(client, each, "caption_cache_misses_total") for each in servers]) == 1
         )
