@@ -1,8 +1,11 @@
 """Any mode Pillow decodes to -> RGB, as a person sees the picture."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 #: Modes deeper than eight bits, and the values that can be white in them. The formats don't say
 #: which it is: the first that no pixel exceeds.
@@ -14,6 +17,31 @@ WHITES: dict[str, tuple[float, ...]] = {
     "I": (255, 65535),
     "F": (1, 255, 65535),
 }
+
+#: How Pillow decodes samples of a PNG that have not eight bits -> what it makes of one.
+DECODED: Mapping[object, Callable[[int], int]] = {
+    "L;2": lambda sample: (sample & 3) * 85,
+    "L;4": lambda sample: (sample & 15) * 17,
+    "RGB;16B": lambda sample: sample >> 8,
+}
+
+
+def scale_transparent_colour(image: Image.Image) -> None:
+    """Put the colour that a PNG has transparent on the scale of its pixels; before they are loaded.
+
+    Pillow leaves it on the file's own. Of sixteen bits a colour Pillow's pixels keep the upper
+    eight, so that colours next to the transparent one go with it.
+    """
+    transparent = image.info.get("transparency")
+    if transparent is None or not isinstance(image, PngImageFile):
+        return
+    decoded = DECODED.get(image.tile[0].args)
+    if decoded is not None:
+        image.info["transparency"] = (
+            decoded(transparent)
+            if isinstance(transparent, int)
+            else tuple(decoded(sample) for sample in transparent)
+        )
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -8,7 +8,7 @@ from io import BytesIO
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import DecompressionBombError
 
-from server.captioning.colours import to_rgb
+from server.captioning.colours import scale_transparent_colour, to_rgb
 from server.captioning.draft import draft
 from server.captioning.errors import (
     CaptioningError,
@@ -47,6 +47,7 @@ def decode(
     with _pillow(), _open(data, max_pixels) as image:
         if draft_for and (drafted := draft(image, draft_for)):
             return drafted
+        scale_transparent_colour(image)
         image.load()
         return to_rgb(turned(image, turn_of(image)))
 

@@ -1,5 +1,7 @@
 """Every mode a file can have, as people see it."""
 
+import struct
+import zlib
 from io import BytesIO
 from typing import Any
 
@@ -95,3 +97,40 @@ def test_a_deep_picture_keeps_its_transparency() -> None:
     data = encoded(deep, "PNG", transparency=1000)
     assert Image.open(BytesIO(data)).info["transparency"] == 1000
     assert np.asarray(images.decode(data))[0, :, 0].tolist() == [255, 255, 0]
+
+
+def png(depth: int, colour_type: int, width: int, row: bytes, transparent: bytes) -> bytes:
+    """A PNG of one row, of depths that Pillow reads and does not write."""
+    header = struct.pack(">IIBBBBB", width, 1, depth, colour_type, 0, 0, 0)
+    chunks = (
+        (b"IHDR", header),
+        (b"tRNS", transparent),
+        (b"IDAT", zlib.compress(b"\0" + row)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+
+
+@pytest.mark.parametrize("transparent", range(4))
+def test_two_bits_with_a_transparent_grey(transparent: int) -> None:
+    """In a PNG of four greys any one of them can be transparent."""
+    data = png(2, 0, 4, bytes([0b00_01_10_11]), struct.pack(">H", transparent))
+    expected = [0, 85, 170, 255]
+    expected[transparent] = 255
+    assert np.asarray(images.decode(data))[0, :, 0].tolist() == expected
+
+
+def test_four_bits_with_a_transparent_grey() -> None:
+    """In a PNG of sixteen greys the file's own number names the transparent one."""
+    data = png(4, 0, 4, bytes([0x05, 0x6F]), struct.pack(">H", 5))
+    assert np.asarray(images.decode(data))[0, :, 0].tolist() == [0, 255, 102, 255]
+
+
+def test_sixteen_bits_a_colour_with_a_transparent_one() -> None:
+    """In a deep PNG in colour the transparent one is found by its upper bytes."""
+    transparent = struct.pack(">HHH", 0x1234, 0x5678, 0x9ABC)
+    data = png(16, 2, 2, transparent + struct.pack(">HHH", 0x3400, 0x7800, 0xBC00), transparent)
+    assert np.asarray(images.decode(data))[0].tolist() == [[255, 255, 255], [0x34, 0x78, 0xBC]]
