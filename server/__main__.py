@@ -36,7 +36,7 @@ def run(settings: Settings, open_captioner: OpenCaptioner = open_captioner) -> i
 
 async def serve(settings: Settings, open_captioner: OpenCaptioner, listener: socket.socket) -> None:
     async with open_resources(settings, open_captioner) as resources:
-        config = configure(create_app(resources), settings)
+        config = configure(create_app(resources), settings, resources["metrics"])
         await Server(config, resources["admission"], settings.drain_delay).serve([listener])
 
 

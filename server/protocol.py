@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with what it lacks on the open internet: time limits, errors in JSON."""
+"""uvicorn's HTTP protocol, with what it lacks on the open internet: limits, errors in JSON."""
 
 import asyncio
 from typing import ClassVar
@@ -6,6 +6,12 @@ from typing import ClassVar
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from server.errors import error_response
+from server.metrics import Metrics
+from server.telemetry import trace_refusal
+
+#: Bytes of a header that has not ended, as many as uvicorn's other parser takes. httptools takes
+#: any amount, and for each piece more time than for the last.
+MAX_HEADER = 65_536
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -16,7 +22,9 @@ class HttpProtocol(HttpToolsProtocol):
     """
 
     receive_timeout: ClassVar[float]
+    metrics: ClassVar[Metrics]
     _deadline: asyncio.TimerHandle | None = None
+    _header_size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -29,14 +37,23 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         # Not only where a message begins: line breaks before one are silently skipped.
         self._arm()
+        self._header_size += len(data)
         super().data_received(data)
+        if self._header_size > MAX_HEADER:
+            self._cut_off(431, "header_too_large", f"The header is over {MAX_HEADER} bytes.")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._arm()
 
+    def on_body(self, body: bytes) -> None:
+        # What comes behind a body is its trailer, which has the header's limit once more.
+        self._header_size = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self._header_size = 0
         self._disarm()
 
     def send_400_response(self, msg: str) -> None:
@@ -51,34 +68,44 @@ class HttpProtocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def _end(self) -> None:
         self._deadline = None
-        if self.transport.is_closing():
-            return
-        answering = self.cycle is not None and not self.cycle.response_complete
+        if self._answering and not self.transport.is_closing():
+            self._arm()
+        else:
+            message = f"The request did not arrive within {self.receive_timeout:g} seconds."
+            self._cut_off(408, "request_timeout", message)
+
+    def _cut_off(self, code: int, error_type: str, message: str) -> None:
+        """Close the connection, and say why if that can't be taken for another request's answer."""
         # uvicorn makes a scope when a message begins, and its cycle when the header is complete.
         half_header = self.scope is not None and (
             not self.cycle or self.cycle.scope is not self.scope
         )
-        if answering:
-            self._arm()
-        elif half_header:
-            self._refuse(
-                408,
-                "request_timeout",
-                f"The request did not arrive within {self.receive_timeout:g} seconds.",
-            )
+        if half_header and not self._answering and not self.transport.is_closing():
+            self._refuse(code, error_type, message)
         else:
             self.transport.close()
 
     def _refuse(self, code: int, error_type: str, message: str) -> None:
+        trace = trace_refusal(code, error_type)
+        self.metrics.record(code, trace, 0.0)
         answer = error_response(code, error_type, message, {"Connection": "close"})
-        headers = [*self.server_state.default_headers, *answer.raw_headers]
+        headers = [
+            *self.server_state.default_headers,
+            *answer.raw_headers,
+            *trace.headers(),
+        ]
         lines = [b"%s: %s\r\n" % header for header in headers]
         self.transport.write(b"".join([STATUS_LINE[code], *lines, b"\r\n", bytes(answer.body)]))
         self.transport.close()
 
 
-def http_protocol(receive_timeout: float) -> type[HttpProtocol]:
-    """The protocol with a time limit, as uvicorn's configuration takes it: a class."""
-    return type("HttpProtocol", (HttpProtocol,), {"receive_timeout": receive_timeout})
+def http_protocol(receive_timeout: float, metrics: Metrics) -> type[HttpProtocol]:
+    """The protocol with what it needs, as uvicorn's configuration takes it: a class."""
+    namespace = {"receive_timeout": receive_timeout, "metrics": metrics}
+    return type("HttpProtocol", (HttpProtocol,), namespace)

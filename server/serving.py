@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from server.admission import Admission
 from server.errors import StartupError
+from server.metrics import Metrics
 from server.protocol import http_protocol
 from server.settings import Settings
 
@@ -28,10 +29,10 @@ SECURITY_HEADERS = [
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def configure(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+def configure(app: ASGIApp, settings: Settings, metrics: Metrics) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=http_protocol(settings.receive_timeout),
+        http=http_protocol(settings.receive_timeout, metrics),
         ws="none",
         lifespan="off",
         log_config=None,

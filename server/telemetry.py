@@ -90,9 +90,18 @@ class Telemetry:
                 await internal_error()(scope, receive, send_traced)
         finally:
             seconds = perf_counter() - began
-            _log(scope, status, trace, seconds)
+            # As sent: decoded, a path may hold line breaks and forge lines of log.
+            path = scope["raw_path"].decode("ascii", "replace")
+            _log(scope["method"], path, status, trace, seconds)
             if not scope["path"].startswith(UNCOUNTED):
                 scope["state"]["metrics"].record(status, trace, seconds)
+
+
+def trace_refusal(status: int, error_type: str) -> Trace:
+    """What is left, after its line in the log, of a request that had no method or path yet."""
+    trace = Trace(uuid.uuid4().hex, error_type=error_type)
+    _log(None, None, status, trace, 0.0)
+    return trace
 
 
 def _request_id(scope: Scope) -> str:
@@ -100,11 +109,10 @@ def _request_id(scope: Scope) -> str:
     return given.decode() if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _log(scope: Scope, status: int, trace: Trace, seconds: float) -> None:
+def _log(method: str | None, path: str | None, status: int, trace: Trace, seconds: float) -> None:
     record = {
-        "method": scope["method"],
-        # As sent: decoded, a path may hold line breaks and forge lines of log.
-        "path": scope["raw_path"].decode("ascii", "replace"),
+        "method": method,
+        "path": path,
         "status": status,
         "cache": trace.cache,
         "ms": round(seconds * 1000, 1),

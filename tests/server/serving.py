@@ -75,7 +75,8 @@ async def listening_app(captioner: FakeCaptioner, **options: Any) -> AsyncIterat
     """The app under a real uvicorn in this event loop."""
     settings = Settings(**{"no_cache": True, **options})
     async with open_resources(settings, lambda _: captioner) as resources:
-        server = Server(configure(create_app(resources), settings), resources["admission"])
+        config = configure(create_app(resources), settings, resources["metrics"])
+        server = Server(config, resources["admission"])
         with bound("127.0.0.1", 0) as listener:
             serving = asyncio.create_task(server.serve([listener]))
             await until(lambda: server.started)

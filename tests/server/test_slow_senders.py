@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 from contextlib import suppress
 
 import httpx
 import pytest
 
+from server.protocol import MAX_HEADER
 from tests.server.fakes import FakeCaptioner
 from tests.server.serving import listening_app, until
 
@@ -66,6 +68,34 @@ async def test_answered_before_the_end(sent: bytes) -> None:
 
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("sent", [b"GET /", b"GET / HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\nX"])
+async def test_endless_header(sent: bytes) -> None:
+    """A header that does not end is refused at its limit, which is far from any good header."""
+    async with listening_app(FakeCaptioner()) as app:
+        answer = await everything(app.port, sent + b"x" * MAX_HEADER)
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert error_type(answer) == "header_too_large"
+
+        good = b"GET /health HTTP/1.1\r\nConnection: close\r\nX: " + b"x" * (MAX_HEADER // 2)
+        answer = await everything(app.port, good + b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_endless_trailer() -> None:
+    """What follows a body like a header is cut off like one, without an answer."""
+    header = HEADER.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked")
+    async with listening_app(FakeCaptioner()) as app:
+        reader, writer = await asyncio.open_connection("127.0.0.1", app.port)
+        writer.write(header + b"1\r\n-\r\n0\r\nX: ")
+        await until(lambda: app.resources["admission"].in_flight == 1)
+
+        writer.write(b"x" * (MAX_HEADER + 1))
+
+        async with asyncio.timeout(30):
+            assert await reader.read() == b""
+        writer.close()
 
 
 async def test_second_request_of_a_connection() -> None:
@@ -138,3 +168,19 @@ async def test_no_http(sent: bytes) -> None:
 
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert error_type(answer) == "malformed_request"
+
+
+async def test_what_never_was_a_request_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """An answer to no request is in the metrics, and in the log under the id that it bears."""
+    caplog.set_level("INFO")
+    async with listening_app(FakeCaptioner(), receive_timeout=RECEIVE_TIMEOUT) as app:
+        answer = await everything(app.port, b"GET\r\n\r\n")
+        await everything(app.port, HEADER[:-2])
+
+        counted = app.resources["metrics"].registry.get_sample_value
+        for status, error in (("400", "malformed_request"), ("408", "request_timeout")):
+            labels = {"status": status, "error_type": error}
+            assert counted("caption_requests_total", labels) == 1
+    found = re.search(rb"x-request-id: (\w+)\r\n", answer)
+    assert found
+    assert f"- - 400 - 0.0 {found[1].decode()}" in caplog.text
