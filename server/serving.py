@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 #: On every answer, uvicorn's own included: what it holds is data, never a page or part of one.
 SECURITY_HEADERS = [
+    ("Content-Security-Policy", "default-src 'none'"),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),

@@ -90,5 +90,6 @@ async def test_security_headers() -> None:
         for path in ("/health", "/captions"):
             answer = await client.get(f"{served.url}{path}")
 
+            assert answer.headers["content-security-policy"] == "default-src 'none'"
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert answer.headers["x-frame-options"] == "DENY"
