@@ -1,130 +1,189 @@
 """Files and bodies made to break a server, through a real one with the real model."""
 
-import os
 import random
 import re
-import struct
-import zlib
+from collections import Counter
 from collections.abc import Iterator
-from io import BytesIO
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
-from PIL import Image
 
 from server.errors import STATUSES
+from tests.scale import FULL
+from tests.server.memory import forget_peak, peak, resident
 from tests.server.serving import server_process
+from tests.server.spoilt import (
+    CONTENT_TYPE,
+    FORMATS,
+    bomb,
+    flipped,
+    form,
+    mutated,
+    picture,
+    text_bomb,
+)
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+#: Spoilt pictures of each format, three thousand and more in all of the full size.
+FLIPS = 450 if FULL else 40
+MUTATIONS = 500 if FULL else 100
 
-#: Spoilt pictures of each format; 450 make it three thousand and more.
-ROUNDS = int(os.environ.get("HOSTILE_ROUNDS", "40"))
+#: Bytes of memory, over those before: for a bomb, for anything (some are good pictures, even large
+#: ones), and after it all.
+MOST_FOR_BOMBS = 50_000_000
+MOST_IN_ALL = 200_000_000
+MOST_LEFT = 60_000_000
+
+#: What a form may be sent as; the last ones are wrong.
+CONTENT_TYPES = (
+    *[CONTENT_TYPE] * 12,
+    'multipart/form-data; boundary="frontier"; charset=utf-8',
+    f"{CONTENT_TYPE}; charset=utf-7",
+    f"{CONTENT_TYPE}; charset=undefined",
+    "multipart/form-data; boundary=front",
+    "multipart/form-data; boundary=" + "x" * 300,
+    "multipart/form-data; boundary*0=front; boundary*1=ier",
+    "multipart/form-data",
+    "application/x-www-form-urlencoded",
+)
 
 ERROR_TYPES = {status.error_type: status.code for status in STATUSES.values()}
 
 
+@dataclass
+class Attacked:
+    """A server under attack, the most memory that it took, and how often it answered what."""
+
+    client: httpx.Client
+    pid: int
+    most: int = 0
+    answers: Counter[str] = field(default_factory=Counter)
+
+    def send(self, body: bytes, content_type: str) -> str:
+        """Post a body; the error_type of the answer, which has to be a known one, or "caption"."""
+        answer = self.client.post("/caption", content=body, headers={"content-type": content_type})
+        return self._counted(answer)
+
+    def upload(self, image: bytes) -> str:
+        """Post a form with one file; as `send`."""
+        return self._counted(self.client.post("/caption", files={"image": image}))
+
+    def peak(self) -> int:
+        """The resident memory's, in bytes, since this was asked for last."""
+        latest = peak(self.pid)
+        self.most = max(self.most, latest)
+        forget_peak(self.pid)
+        return latest
+
+    def _counted(self, answer: httpx.Response) -> str:
+        if answer.status_code == 200:
+            assert isinstance(answer.json()["caption"], str)
+            outcome = "caption"
+        else:
+            outcome = str(answer.json()["error_type"])
+            assert ERROR_TYPES[outcome] == answer.status_code < 500
+        self.answers[outcome] += 1
+        return outcome
+
+
 @pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    """A client of a server that has to be the same one at the end, with no defect in its log."""
+def server() -> Iterator[Attacked]:
+    """A server that has to be the same one at the end, no larger, with no defect in its log."""
     with server_process("--no-cache", "--threads", "1", module="server") as server:
+        pid = server.process.pid
         with httpx.Client(base_url=server.url, timeout=60) as client:
-            yield client
+            attacked = Attacked(client, pid)
+            for format in FORMATS:
+                assert attacked.upload(picture(format)) == "caption"
+            before = resident(pid)
+            yield attacked
         assert server.process.poll() is None
+        attacked.peak()
+        rise, left = attacked.most - before, resident(pid) - before
+        print(f"{attacked.answers.total()} answers: {dict(attacked.answers)}")
+        print(f"{before} bytes before; at most {rise} more, in the end {left} more")
+        assert rise < MOST_IN_ALL
+        assert left < MOST_LEFT
         server.process.terminate()
         assert server.process.wait(30) == 0
     assert "Traceback" not in "".join(server.log)
 
 
-def outcome(answer: httpx.Response) -> str:
-    """The error_type of an answer that is one the server has, or "caption"."""
-    if answer.status_code == 200:
-        assert isinstance(answer.json()["caption"], str)
-        return "caption"
-    error_type = answer.json()["error_type"]
-    assert ERROR_TYPES[error_type] == answer.status_code < 500
-    return str(error_type)
-
-
-def upload(client: httpx.Client, image: bytes) -> str:
-    return outcome(client.post("/caption", files={"image": image}))
-
-
-def picture(format: str) -> bytes:
-    noise = Image.frombytes("RGB", (24, 16), random.Random(0).randbytes(24 * 16 * 3))
-    file = BytesIO()
-    noise.save(file, format)
-    return file.getvalue()
+@pytest.fixture
+def rise(server: Attacked) -> Iterator[None]:
+    before = resident(server.pid)
+    server.peak()
+    yield
+    rise = server.peak() - before
+    print(f"rise: {rise} bytes")
+    assert rise < MOST_FOR_BOMBS
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_truncated(client: httpx.Client, format: str) -> None:
+def test_truncated(server: Attacked, format: str) -> None:
     """A picture cut anywhere is captioned by what is there, or refused."""
     whole = picture(format)
-    assert upload(client, whole) == "caption"
     for step in range(25):
-        upload(client, whole[: 1 + len(whole) * step // 25])
+        server.upload(whole[: 1 + len(whole) * step // 25])
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_bits_flipped(client: httpx.Client, format: str) -> None:
+def test_bits_flipped(server: Attacked, format: str) -> None:
     """A picture with a few wrong bits, most of them in its header, is captioned or refused."""
     chance = random.Random(format)
     whole = picture(format)
-    for _ in range(ROUNDS):
-        spoilt = bytearray(whole)
-        for _ in range(chance.randint(1, 8)):
-            end = len(spoilt) if chance.random() < 0.3 else min(len(spoilt), 200)
-            spoilt[chance.randrange(end)] ^= 1 << chance.randrange(8)
-        upload(client, bytes(spoilt))
+    for _ in range(FLIPS):
+        server.upload(flipped(whole, chance))
 
 
-def bomb(format: str) -> bytes:
-    """A small file that says that it is 30,000 pixels wide and high."""
-    file = bytearray(picture(format))
-    if format == "PNG":
-        file[16:24] = struct.pack(">II", 30_000, 30_000)
-        file[29:33] = struct.pack(">I", zlib.crc32(file[12:29]))
-    elif format == "GIF":
-        file[6:10] = struct.pack("<HH", 30_000, 30_000)
-    elif format == "BMP":
-        file[18:26] = struct.pack("<ii", 30_000, 30_000)
-    elif format == "JPEG":
-        frame = file.index(b"\xff\xc0")
-        file[frame + 5 : frame + 9] = struct.pack(">HH", 30_000, 30_000)
-    return bytes(file)
+@pytest.mark.usefixtures("rise")
+@pytest.mark.parametrize("format", FORMATS)
+def test_bomb(server: Attacked, format: str) -> None:
+    """A picture of 256 million pixels is refused by its header, before memory is taken for it."""
+    assert server.upload(bomb(format)) == "image_too_large"
 
 
-@pytest.mark.parametrize("format", ["PNG", "GIF", "BMP", "JPEG"])
-def test_bomb(client: httpx.Client, format: str) -> None:
-    """A picture of 900 million pixels is refused by its header."""
-    assert upload(client, bomb(format)) == "image_too_large"
+@pytest.mark.usefixtures("rise")
+@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
+def test_bomb_beside_the_picture(server: Attacked, kind: bytes) -> None:
+    """A compressed text or profile of 100 MB is never there in full."""
+    server.upload(text_bomb(kind))
 
 
 @pytest.mark.parametrize(
     "beginning",
     [b"%!PS-Adobe-3.0 EPSF-3.0\n", b"%PDF-1.7\n", b"<svg>", b"8BPS\x00\x01", b"P6 1 1 "],
 )
-def test_other_formats(client: httpx.Client, beginning: bytes) -> None:
+def test_other_formats(server: Attacked, beginning: bytes) -> None:
     """A format that is not on the list reaches no parser, whatever the file is called."""
-    assert upload(client, beginning + bytes(200)) == "unsupported_image_format"
+    assert server.upload(beginning + bytes(200)) == "unsupported_image_format"
 
 
-def test_pillows_regression_suite(client: httpx.Client, shared: Path) -> None:
+def test_pillows_regression_suite(server: Attacked, shared: Path) -> None:
     """Every file that once broke Pillow, or was made to, is captioned or refused."""
     for file in sorted((shared / "hostile" / "images").iterdir()):
-        upload(client, file.read_bytes())
+        server.upload(file.read_bytes())
 
 
-def test_multipart_suite(client: httpx.Client, shared: Path) -> None:
+def test_multipart_suite(server: Attacked, shared: Path) -> None:
     """The bodies of python-multipart's suite, none of which has an image, are refused."""
     for file in sorted((shared / "hostile" / "multipart").glob("*.http")):
         found = re.search(r"^boundary: (\S+)", file.with_suffix(".yaml").read_text(), re.MULTILINE)
         assert found
-        answer = client.post(
-            "/caption",
-            content=file.read_bytes(),
-            headers={"content-type": f"multipart/form-data; boundary={found[1]}"},
-        )
+        content_type = f"multipart/form-data; boundary={found[1]}"
 
-        assert outcome(answer) != "caption"
+        assert server.send(file.read_bytes(), content_type) != "caption"
+
+
+def test_mutated_forms(server: Attacked) -> None:
+    """A form damaged anywhere, and declared as anything, is captioned or refused."""
+    chance = random.Random(0)
+    whole = form()
+    assert server.send(whole, CONTENT_TYPE) == "caption"
+
+    outcomes = {
+        server.send(mutated(whole, chance), chance.choice(CONTENT_TYPES)) for _ in range(MUTATIONS)
+    }
+
+    assert {"caption", "malformed_body", "invalid_field", "undecodable_image"} <= outcomes
