@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-import uuid
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -99,14 +99,14 @@ class Telemetry:
 
 def trace_refusal(status: int, error_type: str) -> Trace:
     """What is left, after its line in the log, of a request that had no method or path yet."""
-    trace = Trace(uuid.uuid4().hex, error_type=error_type)
+    trace = Trace(secrets.token_hex(16), error_type=error_type)
     _log(None, None, status, trace, 0.0)
     return trace
 
 
 def _request_id(scope: Scope) -> str:
     given: bytes = dict(scope["headers"]).get(b"x-request-id", b"")
-    return given.decode() if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+    return given.decode() if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def _log(method: str | None, path: str | None, status: int, trace: Trace, seconds: float) -> None:

@@ -48,7 +48,8 @@ class RedisStore:
             url,
             max_connections=MAX_CONNECTIONS,
             timeout=timeout,
-            socket_timeout=PROBE_TIMEOUT,
+            # Every operation has a limit as a whole; one more on each half costs a task and timers.
+            socket_timeout=None,
             socket_connect_timeout=PROBE_TIMEOUT,
             # redis-py's own default retries ten times, which takes seconds.
             retry=Retry(NoBackoff(), 0),
