@@ -96,7 +96,8 @@ class Worker(Generic[Want, Got]):
             self._finished_at = perf_counter()
         self._unfinished += 1
         loop, job = asyncio.get_running_loop(), Job(start)
-        job.future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._finish, job))
+        # Without the job itself: what it holds is large, and a cycle would wait for the collector.
+        job.future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._finish, done))
         with self._changed:
             self._waiting.append(job)
             self._changed.notify()
@@ -122,9 +123,7 @@ class Worker(Generic[Want, Got]):
             if not in_hand:
                 self._wait()
             if self._waiting and len(in_hand) < self._batch_size:
-                job = self._waiting.popleft()
-                if job.begin():
-                    in_hand.append(job)
+                in_hand += self._begin_next()
             in_hand = self._fulfil(in_hand)
         for job in in_hand:
             job.end(CancelledError())
@@ -132,6 +131,11 @@ class Worker(Generic[Want, Got]):
     def _wait(self) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
+
+    def _begin_next(self) -> list[Job[Want, Got]]:
+        """The next job that waits, unless that is over already."""
+        job = self._waiting.popleft()
+        return [job] if job.begin() else []
 
     def _fulfil(self, jobs: Sequence[Job[Want, Got]]) -> list[Job[Want, Got]]:
         """One step for all; those that go on after it."""
@@ -149,9 +153,9 @@ class Worker(Generic[Want, Got]):
             return []
         return [job for job, each in zip(wanting, got, strict=True) if job.go_on(each)]
 
-    def _finish(self, job: Job[Want, Got]) -> None:
+    def _finish(self, done: Future[Any]) -> None:
         self._unfinished -= 1
-        if not job.future.cancelled():
+        if not done.cancelled():
             took, self._finished_at = perf_counter() - self._finished_at, perf_counter()
             self._seconds_per_job += 0.2 * (took - self._seconds_per_job)
 

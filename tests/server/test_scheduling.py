@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
@@ -188,3 +190,29 @@ async def test_closing() -> None:
             await caller
     assert running.stopped.is_set()
     assert not queued.begun.is_set()
+
+
+class Large:
+    """What a job wants: an encoded picture takes 42 MB."""
+
+
+async def test_a_job_that_ended_holds_nothing() -> None:
+    """What a job wanted is gone with it, and doesn't wait for the garbage collector."""
+    wanted: list[weakref.ref[Large]] = []
+
+    def nothing(wants: Sequence[Large]) -> Sequence[None]:
+        return [None for _ in wants]
+
+    def job() -> Generator[Large, None, None]:
+        for _ in range(3):
+            large = Large()
+            wanted.append(weakref.ref(large))
+            yield large
+
+    gc.disable()
+    try:
+        async with open_worker(nothing, queue_size=0, batch_size=1) as worker:
+            await worker.run(job)
+            await until(lambda: not any(each() for each in wanted))
+    finally:
+        gc.enable()
