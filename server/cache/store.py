@@ -87,9 +87,11 @@ class RedisStore:
             await self._client.eval(_REMOVE, 1, key, value)
 
     async def probe(self) -> None:
-        """Do what a look-up does, with time to build a connection."""
+        """Do what a look-up does, in its time; before that there is time to build a connection."""
         async with _translated(PROBE_TIMEOUT):
             await self._client.get("cap:probe")
+        # A store that answers the first one late would be taken for recovered, again and again.
+        await self.get("cap:probe")
 
     async def aclose(self) -> None:
         async with _translated(PROBE_TIMEOUT):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from server.cache.store import RedisStore, StoreUnreachable
 from tests.server.fakes import FakeCaptioner
 from tests.server.serving import App, app
 from tests.server.valkey import Valkey
@@ -262,6 +263,27 @@ async def test_liar(reply: bytes) -> None:
 
             assert answer.status_code == 200
             assert answer.headers["x-cache"] == "MISS"
+
+
+async def test_late_probe() -> None:
+    """A Redis whose answers come too late for a request is not taken for recovered."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65536):
+            await asyncio.sleep(0.1)
+            writer.write(b"$-1\r\n")
+        writer.close()
+        gone.set()
+
+    gone = asyncio.Event()
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        store = RedisStore(f"redis://127.0.0.1:{port}", timeout=0.02)
+        with pytest.raises(StoreUnreachable):
+            await store.probe()
+        await store.aclose()
+        await gone.wait()
 
 
 async def test_no_cache() -> None:
