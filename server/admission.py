@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from server.errors import Draining, Overloaded
+from server.senders import Senders
 
 
 class Admission:
@@ -12,15 +13,19 @@ class Admission:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.in_flight = 0
+        self.senders = Senders()
         self.ready = True
         self.draining = False
 
     @contextmanager
     def admit(self) -> Iterator[None]:
-        """Count one request in and out. Raises Overloaded or Draining: before its body is read."""
+        """Count one request in and out. Raises Overloaded or Draining: before its body is read.
+
+        Whoever makes room is still counted until it has left, in this loop's next round.
+        """
         if self.draining:
             raise Draining("The server is stopping; send the request again.", retry_after=1)
-        if self.in_flight >= self._limit:
+        if self.in_flight >= self._limit and not self.senders.make_room():
             raise Overloaded("The server has too many requests; try again soon.", retry_after=1)
         self.in_flight += 1
         try:

@@ -13,8 +13,10 @@ async def caption(request: Request[State]) -> JSONResponse:
     trace = state["trace"]
     state["access"].require(request.headers)
     with state["admission"].admit():
+        sending = state["admission"].senders.sending(request.receive)
         with trace.phase("read"):
-            upload = await read_upload(request.headers, request.receive, state["form_limits"])
+            async with sending as receive:
+                upload = await read_upload(request.headers, receive, state["form_limits"])
         refresh = "no-cache" in request.headers.get("cache-control", "").lower()
         outcome = await state["pipeline"].caption(upload, refresh=refresh, receive=request.receive)
     trace.cache = outcome.cache

@@ -29,10 +29,11 @@ async def everything(port: int, sent: bytes) -> bytes:
     """Send some bytes and give what comes back until the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(sent)
-    async with asyncio.timeout(30):
-        received = await reader.read()
-    writer.close()
-    return received
+    try:
+        async with asyncio.timeout(30):
+            return await reader.read()
+    finally:
+        writer.close()
 
 
 def error_type(answer: bytes) -> str:
@@ -156,6 +157,51 @@ async def test_many_trickling() -> None:
             await asyncio.gather(*trickling)
 
         assert app.resources["admission"].in_flight == 0
+
+
+@pytest.mark.parametrize("sent", [HEADER, HEADER + BODY])
+async def test_slow_sender_makes_room(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no room for a request, a sender that is too slow to wait for leaves."""
+    monkeypatch.setattr("server.senders.GRACE", 0.0)
+    monkeypatch.setattr("server.senders.LEAST_PACE", float("inf"))
+    async with (
+        listening_app(FakeCaptioner(), max_in_flight=2) as app,
+        httpx.AsyncClient(timeout=30) as client,
+    ):
+        slow = [asyncio.create_task(everything(app.port, sent)) for _ in range(2)]
+        await until(lambda: app.resources["admission"].in_flight == 2)
+
+        served = await client.post(f"{app.url}/caption", files={"image": b"picture"})
+        assert served.status_code == 200
+
+        (gone,), (waiting,) = await asyncio.wait(slow, return_when=asyncio.FIRST_COMPLETED)
+        answer = gone.result()
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1" in answer.lower()
+        assert error_type(answer) == "sent_too_slowly"
+        assert app.resources["admission"].in_flight == 1
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+
+async def test_nobody_slow_to_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has only begun to send stays, and the next one is refused."""
+    monkeypatch.setattr("server.senders.GRACE", 60.0)
+    async with (
+        listening_app(FakeCaptioner(), max_in_flight=1) as app,
+        httpx.AsyncClient(timeout=30) as client,
+    ):
+        _, writer = await asyncio.open_connection("127.0.0.1", app.port)
+        writer.write(HEADER + BODY)
+        await until(lambda: app.resources["admission"].in_flight == 1)
+
+        refused = await client.post(f"{app.url}/caption", files={"image": b"picture"})
+
+        assert refused.json()["error_type"] == "overloaded"
+        assert app.resources["admission"].in_flight == 1
+        writer.close()
+        await writer.wait_closed()
+        await until(lambda: app.resources["admission"].in_flight == 0)
 
 
 @pytest.mark.parametrize(
