@@ -1,4 +1,7 @@
-"""uvicorn's HTTP protocol, with what it lacks on the open internet: limits, errors in JSON."""
+"""uvicorn's HTTP protocol, with what it lacks on the open internet.
+
+Limits, errors in JSON, and an answer for a request that meets the server's end.
+"""
 
 import asyncio
 from typing import ClassVar
@@ -13,6 +16,9 @@ from server.telemetry import trace_refusal
 #: any amount, and for each piece more time than for the last.
 MAX_HEADER = 65_536
 
+#: Seconds that an idle connection stays when the server stops: a request may be on its way.
+LINGER = 0.25
+
 
 class HttpProtocol(HttpToolsProtocol):
     """A connection with `receive_timeout` seconds for a request to arrive.
@@ -23,6 +29,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     receive_timeout: ClassVar[float]
     metrics: ClassVar[Metrics]
+    #: Whether connections outlive an answer; not once the server is about to stop.
+    keeps_connections: ClassVar[bool] = True
     _deadline: asyncio.TimerHandle | None = None
     _header_size = 0
 
@@ -55,6 +63,15 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._header_size = 0
         self._disarm()
+        # Not before a body has come: closed while it does, a connection loses its answer too.
+        if not self.keeps_connections:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LINGER, super().shutdown)
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, "malformed_request", "The request is no valid HTTP; see RFC 9112.")

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp
 from server.admission import Admission
 from server.errors import StartupError
 from server.metrics import Metrics
-from server.protocol import http_protocol
+from server.protocol import HttpProtocol, http_protocol
 from server.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -49,14 +50,16 @@ class Server(uvicorn.Server):
     """uvicorn's, which says where it listens, and returns after a signal instead of dying of it.
 
     From the signal on /health/ready says that it leaves. For `drain_delay` seconds it goes on as
-    before, while whoever sends requests finds out; a second signal ends the wait. Then no caption
-    request is admitted, and those in flight are finished.
+    before, but for connections, which each answer closes now, while whoever sends requests finds
+    out; a second signal ends the wait. Then no caption request is admitted, and those in flight are
+    finished.
     """
 
     def __init__(
         self, config: uvicorn.Config, admission: Admission, drain_delay: float = 0.0
     ) -> None:
         super().__init__(config)
+        self._protocol = cast(type[HttpProtocol], config.http)
         self._admission = admission
         self._drain_delay = drain_delay
         self._waiting: asyncio.TimerHandle | None = None
@@ -79,6 +82,7 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(each)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._protocol.keeps_connections = False
         if self._admission.ready and self._drain_delay:
             logger.info("not ready any more; stopping in %g s", self._drain_delay)
             self._admission.announce()

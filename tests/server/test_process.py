@@ -246,3 +246,26 @@ async def test_sigterm_with_work_in_flight() -> None:
 
         assert (await in_flight).status_code == 200
         await asyncio.wait_for(app.serving, 30)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("first", [b"", b"GET /health/live HTTP/1.1\r\nHost: app\r\n\r\n"])
+async def test_request_on_its_way_at_the_end(first: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What arrives on an idle connection when the server has just closed is still answered."""
+    monkeypatch.setattr("server.protocol.LINGER", 30)
+    async with listening_app(FakeCaptioner()) as app:
+        reader, writer = await asyncio.open_connection("127.0.0.1", app.port)
+        writer.write(first)
+        if first:
+            await reader.readuntil(b"}")
+        await until(lambda: bool(app.server.server_state.connections))
+        app.server.handle_exit(signal.SIGTERM, None)
+        await until(lambda: not any(each.is_serving() for each in app.server.servers))
+
+        writer.write(REQUEST)
+        answer = await reader.read()
+        writer.close()
+
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"connection: close" in answer
+        await asyncio.wait_for(app.serving, 30)

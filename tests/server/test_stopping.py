@@ -52,6 +52,23 @@ def test_sigterm_under_load(repeat: int) -> None:
     assert "Traceback" not in "".join(server.log)
 
 
+def test_kept_connection() -> None:
+    """From the signal on each answer is its connection's last, so that none is cut off later."""
+    with (
+        server_process("--no-cache", "--drain-delay", "600") as server,
+        httpx.Client(base_url=server.url) as client,
+    ):
+        assert "connection" not in client.get("/health/live").headers
+
+        server.process.send_signal(signal.SIGTERM)
+        while (answer := client.get("/health/ready")).status_code == 200:
+            pass
+        late = client.post("/caption", files={"image": b"picture"})
+
+        assert late.status_code == 200
+        assert {each.headers["connection"] for each in (answer, late)} == {"close"}
+
+
 def test_second_signal() -> None:
     """A second signal ends the drain delay."""
     with server_process("--no-cache", "--drain-delay", "600") as server:
