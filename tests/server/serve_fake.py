@@ -1,6 +1,7 @@
 """`python -m server` with a fake captioner: a real process, real sockets, no model directory.
 
-Where FAKE_GATE names a file, no caption comes before there is one.
+Where FAKE_GATE names a file, no caption comes before there is one; where FAKE_SECONDS is a number,
+each takes so long.
 """
 
 import os
@@ -22,8 +23,18 @@ class FileGate(threading.Event):
         return False
 
 
+class SlowGate(threading.Event):
+    def wait(self, timeout: float | None = None) -> bool:
+        time.sleep(float(os.environ["FAKE_SECONDS"]))
+        return True
+
+
 def captioner() -> FakeCaptioner:
-    return FakeCaptioner(gate=FileGate()) if "FAKE_GATE" in os.environ else FakeCaptioner()
+    if "FAKE_GATE" in os.environ:
+        return FakeCaptioner(gate=FileGate())
+    if "FAKE_SECONDS" in os.environ:
+        return FakeCaptioner(gate=SlowGate())
+    return FakeCaptioner()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""What the endurance tests measure, beside what it was to be: shown and kept, never asserted."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from benchmarks.summaries import Summary
+from benchmarks.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A measured value, and its goal where there is one; `unit` is "" for a count."""
+
+    value: float
+    unit: Literal["", "ms", "s", "%", "/s", "MB", "x"] = ""
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def missed(self) -> bool:
+        return (self.at_most is not None and self.value > self.at_most) or (
+            self.at_least is not None and self.value < self.at_least
+        )
+
+    def __str__(self) -> str:
+        value = f"{self.value:,.0f}" if self.unit == "" else f"{self.value:,.2f} {self.unit}"
+        return f"{value} (missed)" if self.missed else value
+
+
+def p99(seconds: Sequence[float]) -> float:
+    """In milliseconds."""
+    return Summary.of(seconds).p99 * 1000
+
+
+def milliseconds(seconds: Sequence[float], at_most: float | None = None) -> Figure | None:
+    """The 99th percentile, where there is one."""
+    return Figure(p99(seconds), "ms", at_most) if seconds else None
+
+
+@dataclass
+class Report:
+    """Rows of figures by subject: one table each."""
+
+    rows: dict[str, dict[str, Mapping[str, Figure | None]]] = field(default_factory=dict)
+
+    def add(self, subject: str, case: str, figures: Mapping[str, Figure | None]) -> None:
+        self.rows.setdefault(subject, {})[case] = figures
+
+    def tables(self) -> list[Table]:
+        return [_table(subject, cases) for subject, cases in self.rows.items()]
+
+    def write(self, directory: Path) -> None:
+        """A Markdown and a JSON file for each subject; other subjects' stay."""
+        directory.mkdir(parents=True, exist_ok=True)
+        for subject, cases in self.rows.items():
+            stem = subject.lower().replace(" ", "-")
+            (directory / f"{stem}.md").write_text(_table(subject, cases).to_markdown())
+            (directory / f"{stem}.json").write_text(json.dumps(_plain(cases), indent=2) + "\n")
+
+
+def _table(subject: str, cases: Mapping[str, Mapping[str, Figure | None]]) -> Table:
+    names = tuple(dict.fromkeys(name for figures in cases.values() for name in figures))
+    goals = [_goal([figures.get(name) for figures in cases.values()]) for name in names]
+    rows = [
+        (case, *("-" if figures.get(name) is None else str(figures[name]) for name in names))
+        for case, figures in cases.items()
+    ]
+    return Table(subject, ("", *names), (("goal", *goals), *rows))
+
+
+def _goal(figures: Sequence[Figure | None]) -> str:
+    for figure in figures:
+        if figure and figure.at_most is not None:
+            return f"<= {figure.at_most:,g} {figure.unit}".strip()
+        if figure and figure.at_least is not None:
+            return f">= {figure.at_least:,g} {figure.unit}".strip()
+    return ""
+
+
+def _plain(cases: Mapping[str, Mapping[str, Figure | None]]) -> object:
+    return {
+        case: {name: figure and asdict(figure) for name, figure in figures.items()}
+        for case, figures in cases.items()
+    }

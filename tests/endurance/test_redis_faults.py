@@ -1,0 +1,163 @@
+"""Every fault of a Redis, under load: no request fails, and little time is lost."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from itertools import count
+from time import time
+
+import pytest
+
+from tests.endurance.figures import Figure, Report, p99
+from tests.endurance.load import Answer, Caller, open_loop
+from tests.endurance.redis_faults import FAULTS, Fault, Proxy, Redis
+from tests.endurance.scale import scale
+from tests.endurance.servers import running
+from tests.server.serving import ServerProcess
+from tests.server.valkey import Valkey
+
+pytestmark = pytest.mark.anyio
+
+#: Requests before each fault, and as many while it lasts.
+REQUESTS = scale(full=1500, quick=25)
+RATE = scale(full=150, quick=200)
+KNOWN = 50
+
+#: Milliseconds and seconds: the goals.
+BEFORE_OPEN, AFTER_OPEN, RECOVERY = 150, 1, 2
+
+
+class Mix:
+    """Four requests in five ask for a picture of the known ones, the fifth for a new one."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._chance = random.Random(0)
+        self._serial = count()
+        self._hit = asyncio.Event()
+
+    async def ask(self, due: float) -> Answer:
+        picture = b"known %d" % self._chance.randrange(KNOWN)
+        if self._chance.random() < 0.2:
+            picture = b"new %d" % next(self._serial)
+        # The fake says a picture's length: each known one and each new one has its own.
+        picture = picture.ljust(100 + int(picture.split()[1]) + KNOWN * picture.startswith(b"new"))
+        answer = await self._caller.caption(picture, sent=due)
+        assert answer.caption == f"{len(picture)} bytes" or answer.status != 200
+        if answer.cache == "HIT":
+            self._hit.set()
+        return answer
+
+    async def next_hit(self) -> float:
+        """Wait for it, and give the time."""
+        self._hit.clear()
+        async with asyncio.timeout(30):
+            await self._hit.wait()
+        return time()
+
+
+@asynccontextmanager
+async def loaded(server: ServerProcess, answers: list[Answer]) -> AsyncIterator[Mix]:
+    """A server under steady load, whose answers are there in the end."""
+    async with Caller.open(server.url) as caller:
+        mix, stop = Mix(caller), asyncio.Event()
+        load = asyncio.create_task(open_loop(mix.ask, RATE, stop))
+        try:
+            yield mix
+        finally:
+            stop.set()
+            answers += await load
+
+
+def logged(server: ServerProcess, text: str, since: float) -> float | None:
+    """When the server first wrote a line with this in it."""
+    for line in list(server.log):
+        if text in line:
+            when = datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f").timestamp()
+            if when >= since - 0.001:
+                return when
+    return None
+
+
+def between(answers: Sequence[Answer], begin: float, end: float) -> list[float]:
+    """The latencies of what was sent then."""
+    return [answer.seconds for answer in answers if begin <= answer.sent < end]
+
+
+def figures(
+    answers: Sequence[Answer],
+    usual: Sequence[float],
+    fault: tuple[float, float],
+    opened: float | None,
+    recovery: float,
+) -> dict[str, Figure | None]:
+    began, ended = fault
+    baseline = p99(usual)
+    opening = between(answers, began, opened or ended)
+    after = between(answers, opened, ended) if opened else []
+    return {
+        "requests": Figure(len(answers)),
+        "meanwhile": Figure(len(between(answers, began, ended)), at_least=1000),
+        "failed": Figure(sum(answer.status != 200 for answer in answers), at_most=0),
+        "usual p99": Figure(baseline, "ms"),
+        "until open": Figure(len(opening)),
+        "added p99 until open": added(opening, baseline, BEFORE_OPEN),
+        "added p99 when open": added(after, baseline, AFTER_OPEN),
+        "hits again": Figure(recovery, "s", at_most=RECOVERY),
+    }
+
+
+def added(seconds: Sequence[float], baseline: float, at_most: float) -> Figure | None:
+    return Figure(p99(seconds) - baseline, "ms", at_most) if seconds else None
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+async def test_fault(valkey: Valkey, fault: Fault, report: Report) -> None:
+    """No request fails while a Redis does, and once it is well again there are hits again."""
+    redis = Redis(valkey, Proxy(valkey.port))
+    async with redis.proxy.listening() as proxied:
+        # Valkey's default user takes any password until there is one.
+        url = proxied if fault.by_proxy else f"redis://default:one@127.0.0.1:{valkey.port}"
+        answers: list[Answer] = []
+        async with running("--redis-url", url) as server:
+            async with loaded(server, answers) as mix:
+                await mix.next_hit()
+                usual = time()
+                await asyncio.sleep(REQUESTS / RATE)
+                began = time()
+                async with fault.lasting(redis):
+                    await asyncio.sleep(REQUESTS / RATE)
+                ended = time()
+                recovery = await mix.next_hit() - ended
+            opened = logged(server, "The cache is unreachable", since=began)
+        report.add(
+            "Redis faults",
+            fault.name,
+            figures(answers, between(answers, usual, began), (began, ended), opened, recovery),
+        )
+
+    assert {answer.status for answer in answers} == {200}
+    if fault.opens is not None:
+        assert (opened is not None) == fault.opens
+    assert "Traceback" not in "".join(server.log)
+
+
+async def test_absent(valkey: Valkey, report: Report) -> None:
+    """A server whose Redis is absent at the start fails no request, and has hits once it is not."""
+    valkey.kill()
+    answers: list[Answer] = []
+    async with running("--redis-url", valkey.url) as server:
+        async with loaded(server, answers) as mix:
+            began = time()
+            await asyncio.sleep(REQUESTS / RATE)
+            await asyncio.to_thread(valkey.start)
+            ended = time()
+            recovery = await mix.next_hit() - ended
+            usual = time()
+            await asyncio.sleep(REQUESTS / RATE)
+        row = figures(answers, between(answers, usual, time()), (began, ended), began, recovery)
+    report.add("Redis faults", "absent at the start", row)
+
+    assert {answer.status for answer in answers} == {200}
