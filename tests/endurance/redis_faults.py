@@ -89,11 +89,11 @@ class Redis:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`opens` says whether the breaker is to open; None: it may."""
+    """`opens` says whether the breaker has to open."""
 
     name: str
     lasting: Callable[[Redis], AbstractAsyncContextManager[None]]
-    opens: bool | None = True
+    opens: bool = True
     by_proxy: bool = False
 
 
@@ -191,7 +191,7 @@ def proxied(mode: Mode) -> Callable[[Redis], AbstractAsyncContextManager[None]]:
 FAULTS = (
     Fault("killed", killed),
     Fault("stopped", stopped),
-    Fault("restarted", restarted, opens=None),
+    Fault("restarted", restarted, opens=False),
     Fault(
         "out of memory",
         configured(("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
@@ -204,7 +204,7 @@ FAULTS = (
     ),
     Fault("wrong type", wrong_type, opens=False),
     Fault("wrong password", wrong_password),
-    Fault("garbage", proxied("garbage"), opens=None, by_proxy=True),
+    Fault("garbage", proxied("garbage"), opens=False, by_proxy=True),
     Fault("too slow", proxied("too slow"), by_proxy=True),
     Fault("slow", proxied("slow"), opens=False, by_proxy=True),
 )

@@ -35,8 +35,10 @@ async def test_stampede(valkey: Valkey, monkeypatch: pytest.MonkeyPatch, report:
 
         for number in range(ROUNDS):
             before = await inferred()
-            asked = [each.caption(b"new %d" % number) for each in clients for _ in range(CALLERS)]
-            answers += await asyncio.gather(*asked)
+            requests = [
+                each.caption(b"new %d" % number) for each in clients for _ in range(CALLERS)
+            ]
+            answers += await asyncio.gather(*requests)
             inferences.append(await inferred() - before)
     report.add(
         "One inference",

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 REPEATS = scale(full=20, quick=1)
 CLIENTS = 6
-DRAIN_DELAY, GRACE = scale(full=1.0, quick=0.5), 5
+DRAIN_DELAY, GRACE = 1.0, 5
 
 
 async def left(caller: Caller) -> None:
