@@ -27,7 +27,7 @@ QUICK: dict[str, list[str]] = {
 FULL: dict[str, list[str]] = {
     "floor": [],
     "latency": ["--rounds=8"],
-    "load": ["--limit=5"],
+    "load": ["--limit=5", "--seconds=15"],
     "pipelines": ["--rounds=8"],
 }
 
