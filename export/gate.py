@@ -86,7 +86,8 @@ class Gate:
         worst = ", ".join(f"{each.layer} ({each.error:.2g})" for each in layers[:TOLD_LAYERS])
         return (
             f"--min-agreement asks for {self.min_agreement:.1%} equal ones. The layers that change "
-            f"the logits most: {worst}; keep them in fp32 with --exclude, or ask for less."
+            f"the logits most: {worst}; keep them in fp32 with --exclude, judge by pictures of the "
+            "kind to be captioned with --images, or ask for less."
         )
 
 

@@ -11,7 +11,7 @@ from server.cache.captions import CaptionCache, Entry
 from server.cache.flight import Flights
 from server.cache.key import cache_key
 from server.cache.values import CachedCaption
-from server.captioning.captioner import Caption
+from server.captioning.caption import Caption
 from server.captioning.manifest import Manifest
 from server.captioning.options import GenerationOptions
 from server.disconnect import while_connected

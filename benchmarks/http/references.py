@@ -8,7 +8,8 @@ from statistics import fmean
 from benchmarks.http.client import Question
 from benchmarks.pictures import Picture
 from benchmarks.processes import process
-from server.captioning.captioner import Caption, Captioner
+from server.captioning.caption import Caption
+from server.captioning.captioner import Captioner
 from server.captioning.options import GenerationOptions
 
 

@@ -1,18 +1,17 @@
 """Bytes and prompt -> caption: the one class the rest of the server knows."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server.captioning import images, search
 from server.captioning.batch import Batch, Turn, turns
+from server.captioning.caption import Caption, Timings
 from server.captioning.decoder import Decoder
 from server.captioning.encoder import EncodedImage, Encoder
 from server.captioning.encoder_cache import EncoderCache
@@ -24,32 +23,6 @@ from server.captioning.prompts import Prompts
 from server.captioning.scores import Scores
 from server.captioning.sequences import Hypothesis, SearchSettings
 from server.captioning.threads import available_threads
-
-
-@dataclass(frozen=True, slots=True)
-class Timings:
-    """Seconds."""
-
-    preprocess: float
-    encode: float
-    decode: float
-
-
-@dataclass(frozen=True, slots=True)
-class Caption:
-    """A caption and how it came about.
-
-    `token_ids` is the whole sequence, prompt included, as generate() returns it. `confidence` is
-    the mean log-probability of the generated tokens, [SEP] included, each under the softmax of the
-    decoder's logits before any penalty. `finish_reason` is "length" where the caption was cut off.
-    """
-
-    text: str
-    token_ids: tuple[int, ...]
-    confidence: float
-    finish_reason: Literal["stop", "length"]
-    timings: Timings
-
 
 #: A caption in the making: yields what it wants of the decoder next, and is sent the logits.
 Captioning = Generator[Turn, Scores, Caption]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from server.captioning.captioner import Caption, Captioner, Captioning
+from server.captioning.caption import Caption
+from server.captioning.captioner import Captioner, Captioning
 from server.captioning.options import GenerationOptions
 from tests.captioning.pictures import encoded, noise
 

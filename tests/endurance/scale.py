@@ -1,11 +1,10 @@
-"""How much the endurance tests do: little by default, ENDURANCE=1 for the counts that prove."""
+"""How much the endurance tests do: little by default, the counts that prove in full."""
 
-import os
 from typing import TypeVar
 
-T = TypeVar("T")
+from tests.scale import FULL
 
-FULL = os.environ.get("ENDURANCE") == "1"
+T = TypeVar("T")
 
 
 def scale(full: T, quick: T) -> T:

@@ -5,7 +5,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from server.captioning.captioner import Caption, Timings
+from server.captioning.caption import Caption, Timings
 from server.captioning.errors import (
     ImageTooLarge,
     PromptTooLong,

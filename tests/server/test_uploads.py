@@ -1,3 +1,4 @@
+import tracemalloc
 from dataclasses import fields
 
 import httpx
@@ -118,3 +119,23 @@ async def test_out_of_range(name: str, text: str) -> None:
     """A number that is one, but out of range, is another error than no number."""
     with pytest.raises(OptionOutOfRange, match=name):
         await upload({"image": b"x"}, **{name: text})
+
+
+async def test_a_body_byte_by_byte() -> None:
+    """However small the pieces are that a picture comes in, they take little more than itself."""
+    request = httpx.Request("POST", "http://app", files={"image": b"x" * 20_000})
+    pieces = [bytes([byte]) for byte in request.read()]
+
+    async def receive() -> Message:
+        piece = pieces.pop(0)
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+
+    tracemalloc.start()
+    try:
+        limits = form_limits(1_000_000)
+        read = await read_upload(Headers(request.headers), receive, limits)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert read.image.content == b"x" * 20_000
+    assert kept < 1_000_000
