@@ -34,15 +34,13 @@ def work_of(directory: Path) -> Work:
 
 def make_products_plain(graph: onnx.GraphProto) -> None:
     """Turn quantised products, whose shapes ONNX Runtime does not infer, back into MatMul."""
-    sources = {
-        node.output[0]: node.input[0]
-        for node in graph.node
-        if node.op_type == "DynamicQuantizeLinear"
-    }
     for node in graph.node:
-        if node.op_type == "MatMulIntegerToFloat":
-            inputs = sources[node.input[0]], node.input[1]
-            node.op_type, node.domain, node.input[:] = "MatMul", "", inputs
+        if node.op_type in ("DynamicQuantizeLinear", "QuantizeLinear"):
+            node.op_type = "Identity"
+            del node.input[1:], node.output[1:]
+        elif node.op_type == "MatMulIntegerToFloat":
+            node.op_type, node.domain = "MatMul", ""
+            del node.input[2:]
 
 
 def tensor_sizes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
