@@ -52,7 +52,8 @@ def floor_note(run: Run[LatencyRow]) -> str:
     captions = describe_caption_floors(run.rows)
     return (
         "p50 is held against the floor: of a hit the route that only reads, of a caption that is "
-        f"made the route and the least that its model takes here without a prompt. {captions}."
+        "made the route and the least that its model takes here without a prompt (a new prompt is "
+        f"below that where the server still has the picture encoded). {captions}."
         if captions
         else "p50 is held against the floor: the route that only reads. What a caption that is "
         "made takes at least was not measured."
