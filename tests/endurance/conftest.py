@@ -6,7 +6,7 @@ from rich.console import Console
 
 from benchmarks.tables import print_tables
 from tests.endurance.figures import Report
-from tests.endurance.scale import FULL
+from tests.scale import FULL
 from tests.server.conftest import anyio_backend as anyio_backend
 from tests.server.conftest import valkey as valkey
 

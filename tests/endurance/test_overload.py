@@ -16,8 +16,9 @@ import pytest
 from benchmarks.pictures import SIZES, draw
 from tests.endurance.figures import Figure, Report, milliseconds
 from tests.endurance.load import Answer, Caller, closed_loop, open_loop
-from tests.endurance.scale import FULL, scale
+from tests.endurance.scale import scale
 from tests.endurance.servers import running
+from tests.scale import FULL
 from tests.server.serving import ROOT
 
 pytestmark = pytest.mark.anyio
