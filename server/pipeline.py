@@ -110,7 +110,7 @@ class Pipeline:
             )
             return waited, made
 
-        waited, made = await self._worker.run(infer)
+        waited, made = await self._worker.run(infer, places=upload.options.num_beams)
         caption = CachedCaption(made.text, made.token_ids, made.confidence, made.finish_reason)
         await entry.put(caption)
         phases = {

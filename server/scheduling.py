@@ -6,11 +6,11 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from concurrent.futures import CancelledError, Future
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
-from server.errors import Overloaded
+from server.errors import Draining, Overloaded
 from server.jobs import Got, Job, Want
 
 T = TypeVar("T")
@@ -21,9 +21,9 @@ MAX_RETRY_AFTER = 60
 class Worker(Generic[Want, Got]):
     """One thread, which owns the model: a second one would not caption faster.
 
-    Up to `batch_size` jobs are in hand, which get what they want all in one `step`. Up to
-    `queue_size` wait; where there is room one is begun between two steps, so that a crowd of new
-    ones can't hold up those in hand.
+    Jobs in hand get what they want all in one `step`; together they have at most `batch_size`
+    places. Up to `queue_size` jobs wait; where there is room one is begun between two steps, so
+    that a crowd of new ones can't hold up those in hand.
     """
 
     def __init__(
@@ -44,30 +44,35 @@ class Worker(Generic[Want, Got]):
     @property
     def queued(self) -> int:
         """How many jobs wait."""
-        return sum(not job.future.cancelled() for job in tuple(self._waiting))
+        return len(self._waiting)
 
-    async def run(self, start: Callable[[], Generator[Want, Got, T]]) -> T:
+    async def run(self, start: Callable[[], Generator[Want, Got, T]], places: int = 1) -> T:
         """Have a job done on the thread: the one way off the event loop.
 
-        If this is cancelled, a job that waits is dropped, and one in hand gets no further step.
-        Raises Overloaded if the queue is full, and what the job raises.
+        A job that asks for more `places` than there are has all of them. If this is cancelled, a
+        job that waits is dropped, and one in hand gets no further step. Raises Overloaded if the
+        queue is full, Draining if the worker is closed, and what the job raises.
         """
         if self._unfinished >= self._capacity:
             raise Overloaded("Too many pictures wait for the model.", self._retry_after())
+        loop, job = asyncio.get_running_loop(), Job(start, min(places, self._batch_size))
+        with self._changed:
+            if self._closing:
+                raise Draining("The server is stopping; send the request again.", retry_after=1)
+            self._waiting.append(job)
+            self._changed.notify()
         if not self._unfinished:
             self._finished_at = perf_counter()
         self._unfinished += 1
-        loop, job = asyncio.get_running_loop(), Job(start)
         # Without the job itself: what it holds is large, and a cycle would wait for the collector.
         job.future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._finish, done))
-        with self._changed:
-            self._waiting.append(job)
-            self._changed.notify()
         try:
             done: T = await asyncio.wrap_future(job.future)
             return done
         except asyncio.CancelledError:
             job.abandoned = True
+            with self._changed, suppress(ValueError):
+                self._waiting.remove(job)
             raise
 
     async def aclose(self) -> None:
@@ -83,36 +88,32 @@ class Worker(Generic[Want, Got]):
         in_hand: list[Job[Want, Got]] = []
         while not self._closing:
             if not in_hand:
-                self._wait()
-            if self._waiting and len(in_hand) < self._batch_size:
-                in_hand += self._begin_next()
-            in_hand = self._fulfil(in_hand)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._waiting or self._closing)
+            in_hand += self._next(self._batch_size - sum(job.places for job in in_hand))
+            try:
+                in_hand = self._fulfil(in_hand)
+            except BaseException as exc:  # Without this thread nobody would be answered any more.
+                for job in in_hand:
+                    job.end(exc)
+                in_hand = []
         for job in in_hand:
             job.end(CancelledError())
 
-    def _wait(self) -> None:
+    def _next(self, places: int) -> list[Job[Want, Got]]:
+        """The job that waits longest, begun, if there is one, it fits, and goes on."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closing)
-
-    def _begin_next(self) -> list[Job[Want, Got]]:
-        """The next job that waits, unless that is over already."""
-        job = self._waiting.popleft()
+            if not self._waiting or self._waiting[0].places > places:
+                return []
+            job = self._waiting.popleft()
         return [job] if job.begin() else []
 
     def _fulfil(self, jobs: Sequence[Job[Want, Got]]) -> list[Job[Want, Got]]:
         """One step for all; those that go on after it."""
-        wanting = [job for job in jobs if not job.abandoned]
-        for job in jobs:
-            if job.abandoned:
-                job.end(CancelledError())
+        wanting = [job for job in jobs if not job.end_if_abandoned()]
         if not wanting:
             return []
-        try:
-            got = self._step([job.want for job in wanting])
-        except Exception as exc:
-            for job in wanting:
-                job.end(exc)
-            return []
+        got = self._step([job.want for job in wanting])
         return [job for job, each in zip(wanting, got, strict=True) if job.go_on(each)]
 
     def _finish(self, done: Future[Any]) -> None:

@@ -155,7 +155,7 @@ class Settings:
     batch_size: int = option(
         8,
         integer(1, 256),
-        "captions that are decoded together; each takes the memory of an encoded picture",
+        "captions or beams that are decoded together; each takes the memory of an encoded picture",
     )
     encoder_cache_mb: int = option(
         64,

@@ -67,6 +67,8 @@ class Batch:
         }
         if len(feeds) == 1 and not feeds.keys() <= set(self._members):
             feeds = {}
+        if not feeds:
+            self._members, self._lengths, self._past = [], [], []
         scores = self._step_together(feeds) if feeds else {}
         return [
             scores[each.decoding] if each.decoding in scores else each.decoding(each.feed)

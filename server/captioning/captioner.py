@@ -94,7 +94,7 @@ class Captioner:
         encoded, preprocessed = self._encoded(image)
         encoded_at = perf_counter()
         decoding = self._decode(encoded, prompt_ids, settings)
-        del encoded  # It is large, and who decodes it decides how long it is kept.
+        del image, encoded  # They are large, and who decodes decides how long that is kept.
         found = yield from decoding
         decoded = perf_counter()
         return Caption(

@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 
-from server.errors import Overloaded
+from server.errors import Draining, Overloaded
 from server.scheduling import Worker, open_worker
 from tests.server.fakes import PATIENCE
 from tests.server.serving import until
@@ -125,6 +125,74 @@ async def test_error_of_a_step() -> None:
         assert await worker.run(jobs[0])
 
 
+async def test_error_of_the_runtime() -> None:
+    """Not even an error outside Exception, or a step that answers too few, ends the thread."""
+
+    class Panic(BaseException):
+        pass
+
+    def panics(jobs: Sequence[Job]) -> list[str]:
+        raise Panic
+
+    def answers_nobody(jobs: Sequence[Job]) -> list[str]:
+        return []
+
+    for step, error in ((panics, Panic), (answers_nobody, ValueError)):
+        async with open_worker(step, queue_size=0, batch_size=1) as worker:
+            for _ in range(2):
+                with pytest.raises(error):
+                    await worker.run(Job())
+
+
+async def test_places() -> None:
+    """A job is begun when it has as many places as it asks for; none behind it overtakes it."""
+    steps = Steps()
+    async with worker_of(steps, queue_size=9, batch_size=4) as worker:
+        first, second, third = jobs = [Job() for _ in range(3)]
+        callers = [
+            asyncio.create_task(worker.run(job, places))
+            for job, places in zip(jobs, (3, 9, 1), strict=True)
+        ]
+        await until(lambda: [first] in steps.taken)
+        assert worker.queued == 2
+
+        first.end.set()
+        await until(lambda: [second] in steps.taken)
+        assert not third.begun.is_set()
+
+        for job in jobs:
+            job.end.set()
+        await asyncio.gather(*callers)
+
+
+async def test_leaving_while_another_is_stopped() -> None:
+    """Who leaves while somebody before it is being stopped leaves no harm behind."""
+    stopping, stopped = threading.Event(), threading.Event()
+
+    def slow_to_stop() -> Generator[Job, str, None]:
+        try:
+            while True:
+                yield other
+        finally:
+            stopping.set()
+            stopped.wait(PATIENCE)
+
+    async with worker_of(Steps(), queue_size=0, batch_size=2) as worker:
+        other = Job()
+        callers = [asyncio.create_task(worker.run(start)) for start in (slow_to_stop, other)]
+        await wait(other.begun)
+        callers[0].cancel()
+        await wait(stopping)
+        callers[1].cancel()
+        await asyncio.wait(callers)
+        stopped.set()
+        await wait(other.stopped)
+
+        last = Job()
+        last.end.set()
+        assert await worker.run(last)
+
+
 async def test_queue_is_bounded() -> None:
     """A job beyond the running one and the queue is refused at once, and taken again later."""
     async with worker_of(Steps(), queue_size=1) as worker:
@@ -190,6 +258,8 @@ async def test_closing() -> None:
             await caller
     assert running.stopped.is_set()
     assert not queued.begun.is_set()
+    with pytest.raises(Draining):
+        await worker.run(Job())
 
 
 class Large:
