@@ -33,7 +33,8 @@ MUTATIONS = 500 if FULL else 100
 #: ones), and after it all.
 MOST_FOR_BOMBS = 50_000_000
 MOST_IN_ALL = 200_000_000
-MOST_LEFT = 60_000_000
+#: With the 64 MB of encoded pictures that the server remembers.
+MOST_LEFT = 124_000_000
 
 #: What a form may be sent as; the last ones are wrong.
 CONTENT_TYPES = (
