@@ -166,7 +166,7 @@ async def test_places() -> None:
 
 
 async def test_leaving_while_another_is_stopped() -> None:
-    """Who leaves while somebody before it is being stopped leaves no harm behind."""
+    """Who leaves while somebody before it is being stopped does no harm to those who stay."""
     stopping, stopped = threading.Event(), threading.Event()
 
     def slow_to_stop() -> Generator[Job, str, None]:
@@ -177,20 +177,19 @@ async def test_leaving_while_another_is_stopped() -> None:
             stopping.set()
             stopped.wait(PATIENCE)
 
-    async with worker_of(Steps(), queue_size=0, batch_size=2) as worker:
-        other = Job()
-        callers = [asyncio.create_task(worker.run(start)) for start in (slow_to_stop, other)]
-        await wait(other.begun)
+    async with worker_of(Steps(), queue_size=0, batch_size=3) as worker:
+        other, stays = Job(), Job()
+        callers = [asyncio.create_task(worker.run(each)) for each in (slow_to_stop, other, stays)]
+        await wait(stays.begun)
         callers[0].cancel()
         await wait(stopping)
         callers[1].cancel()
-        await asyncio.wait(callers)
+        await asyncio.wait(callers[:2])
         stopped.set()
         await wait(other.stopped)
 
-        last = Job()
-        last.end.set()
-        assert await worker.run(last)
+        stays.end.set()
+        assert await callers[2] == "captioner"
 
 
 async def test_queue_is_bounded() -> None:
