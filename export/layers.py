@@ -111,14 +111,19 @@ def attend(
     scores = query @ transposed_key
     if mask is not None:
         scores = scores + mask
-    context = (scores.softmax(dim=-1) @ value).transpose(1, 2)
-    return context.reshape(context.shape[0], context.shape[1], -1)
+    return merge_heads(scores.softmax(dim=-1) @ value)
 
 
 def split_heads(states: Tensor, heads: int) -> Tensor:
     """[batch, positions, heads * head_dim] -> [batch, heads, positions, head_dim]"""
     batch, positions, hidden = states.shape
     return states.view(batch, positions, heads, hidden // heads).transpose(1, 2)
+
+
+def merge_heads(states: Tensor) -> Tensor:
+    """[batch, heads, positions, head_dim] -> [batch, positions, heads * head_dim]"""
+    by_position = states.transpose(1, 2)
+    return by_position.reshape(by_position.shape[0], by_position.shape[1], -1)
 
 
 def scaled_query(attention: BlipTextAttention) -> nn.Linear:

@@ -49,7 +49,7 @@ def runtime_logits(
     directory = ModelDirectory.open(path)
     manifest, threads = directory.manifest, available_threads()
     encoder = Encoder(directory.encoder, manifest, threads)
-    decoder = Decoder(directory.decoder, manifest, threads)
+    decoder = Decoder(directory.decoder, manifest, encoder.outputs, threads)
     for case, caption in zip(cases, captions, strict=True):
         picture = decode(case.picture.data)
         step = decoder.start(encoder(to_pixel_values(picture, manifest.image)))

@@ -1,4 +1,4 @@
-"""fp32 graphs -> int8 ones, linear layer by linear layer, and the encoder's attention scores.
+"""fp32 graphs -> int8 ones: linear layers, the encoder's attention scores, cross-attention.
 
 The two graphs are slow for different reasons. The encoder multiplies hundreds of rows by each
 weight, so arithmetic counts: 8-bit activations, quantised at run time, times 8-bit columns. The
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
 from onnx.helper import make_node
 
+from export.cross_attention import find_cross_attentions, quantise_cross_attentions
 from export.errors import QuantisationError
 from export.linears import CONTRIB, Floats, Linear, find_linears, rewrite, weight_of
 from export.scores import CONSTANTS, Scores, find_scores, quantised
@@ -33,14 +34,16 @@ def quantise(directory: Path, excluded: Collection[str] = ()) -> None:
     """Rewrite both graphs in place.
 
     `excluded` names layers to leave as they are: "encoder." or "decoder.", then the torch module's
-    name, with * for anything; a vision layer's attention scores are its ".scores". Raises
-    QuantisationError for a name that fits no layer.
+    name, with * for anything; a vision layer's attention scores are its ".scores", what a decoder
+    layer sees of the picture its ".cross_attention.key_values". Raises QuantisationError for a name
+    that fits no layer.
     """
     encoder, decoder = (onnx.load(directory / file) for file in (ENCODER, DECODER))
     linears, scores = find_linears(encoder), find_scores(encoder)
-    decoder_linears = find_linears(decoder)
+    decoder_linears, attentions = find_linears(decoder), find_cross_attentions(decoder)
     names = [f"encoder.{each.name}" for each in linears]
     names += [f"encoder.{each.name}" for each in scores]
+    names += [f"decoder.{each.name}" for each in attentions]
     names += [f"decoder.{each.name}" for each in decoder_linears]
     for pattern in excluded:
         if not fnmatch.filter(names, pattern):
@@ -58,6 +61,9 @@ def quantise(directory: Path, excluded: Collection[str] = ()) -> None:
         [each for each in scores if kept(f"encoder.{each.name}")],
     )
     quantise_decoder(decoder, [each for each in decoder_linears if kept(f"decoder.{each.name}")])
+    quantise_cross_attentions(
+        encoder, decoder, [each for each in attentions if kept(f"decoder.{each.name}")]
+    )
     onnx.save(encoder, directory / ENCODER)
     onnx.save(decoder, directory / DECODER)
 

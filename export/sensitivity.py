@@ -6,6 +6,7 @@ A simulation of what export.quantise does, without a graph written and loaded fo
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,12 +14,13 @@ from torch import Tensor, nn
 
 from export.checkpoint import Checkpoint
 from export.graphs import DecoderStep, PictureEncoder
-from export.layers import VisionLayer
+from export.layers import CrossAttention, KeyValue, VisionLayer, merge_heads, split_heads
 from export.linears import Floats
 from export.quantise import ZERO_POINT, block_size, quantise_blocks, quantise_rows
 from export.verify import Case, TokenIds
 
 Change = Callable[[Tensor], Tensor]
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +53,15 @@ class Captioning(nn.Module):
         return logits
 
 
-def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
-    return {name: each for name, each in model.named_modules() if isinstance(each, nn.Linear)}
-
-
-def vision_layers(model: nn.Module) -> dict[str, VisionLayer]:
-    return {name: each for name, each in model.named_modules() if isinstance(each, VisionLayer)}
+def modules(model: nn.Module, kind: type[Module]) -> dict[str, Module]:
+    return {name: each for name, each in model.named_modules() if isinstance(each, kind)}
 
 
 @torch.inference_mode()
 def layer_sensitivities(
     checkpoint: Checkpoint, cases: Sequence[Case], captions: Sequence[TokenIds]
 ) -> Iterator[Sensitivity]:
-    """One for each linear layer of both graphs, and for each attention that scores in int8."""
+    """One for each linear layer of both graphs, and for each attention that int8 rewrites."""
     model = Captioning(checkpoint)
     pictures = [
         checkpoint.image_processor(case.picture.decode(), return_tensors="pt").pixel_values
@@ -74,12 +72,15 @@ def layer_sensitivities(
         return torch.cat([model(*each) for each in zip(pictures, captions, strict=True)])
 
     expected = logits()
-    for name, linear in linear_layers(model).items():
+    for name, linear in modules(model, nn.Linear).items():
         with quantised(linear, *CHANGES[name.partition(".")[0]]):
             yield Sensitivity(name, float((logits() - expected).abs().mean()))
-    for name, layer in vision_layers(model).items():
+    for name, layer in modules(model, VisionLayer).items():
         with quantised_scores(layer):
             yield Sensitivity(f"{name}.scores", float((logits() - expected).abs().mean()))
+    for name, attention in modules(model, CrossAttention).items():
+        with quantised_key_values(attention):
+            yield Sensitivity(f"{name}.key_values", float((logits() - expected).abs().mean()))
 
 
 @contextmanager
@@ -107,6 +108,37 @@ def quantised_scores(layer: VisionLayer) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+@contextmanager
+def quantised_key_values(attention: CrossAttention) -> Iterator[None]:
+    """Within the block `attention` sees a picture in 8 bits, by queries and probabilities in 8."""
+
+    def in_int8(_: nn.Module, inputs: tuple[Tensor, KeyValue], __: Tensor) -> Tensor:
+        hidden_states, cross = inputs
+        query = split_heads(attention.query(hidden_states), attention.heads)
+        output: Tensor = attention.output(merge_heads(attend_in_int8(query, *cross)), hidden_states)
+        return output
+
+    hook = attention.register_forward_hook(in_int8)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def attend_in_int8(query: Tensor, transposed_key: Tensor, value: Tensor) -> Tensor:
+    """What export.cross_attention makes of `attend`; f32 [batch, heads, sequence, head_dim]."""
+    key_step = transposed_key.abs().amax(dim=3, keepdim=True) / 127
+    scaled = query * key_step.transpose(2, 3)
+    query_step = scaled.abs().amax(dim=3, keepdim=True) / 127
+    scores = (scaled / query_step).round() @ (transposed_key / key_step).round() * query_step
+    probabilities = scores.softmax(dim=-1)
+    probability_step = probabilities.amax(dim=3, keepdim=True) / 255
+    mean = value.mean(dim=2, keepdim=True)
+    value_step = (value - mean).abs().amax(dim=2, keepdim=True) / 127
+    context = (probabilities / probability_step).round() @ ((value - mean) / value_step).round()
+    return context * probability_step * value_step + mean
 
 
 def through_rows(weight: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class Captioner:
         self._max_pixels = max_pixels
         self._prompts = Prompts.open(directory.tokenizer, self.manifest)
         self._encoder = Encoder(directory.encoder, self.manifest, threads)
-        self._decoder = Decoder(directory.decoder, self.manifest, threads)
+        self._decoder = Decoder(directory.decoder, self.manifest, self._encoder.outputs, threads)
         self._batch = Batch(self._decoder, batch_size)
         self._known = EncoderCache(encoder_cache_bytes)
 

@@ -2,34 +2,38 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from server.captioning.encoder import EncodedImage, cross_key_values
+from server.captioning.encoder import EncodedImage
 from server.captioning.manifest import Manifest
 from server.captioning.scores import Scores, TokenIds
 from server.captioning.sequences import Feed
-from server.captioning.sessions import Session, TensorType, key_value_names
+from server.captioning.sessions import Session, Signature, TensorType, key_value_names
 
-#: The key and the value of every decoder layer.
-Values = list[NDArray[np.float32]]
+#: The key and the value of every decoder layer, or what stands for them.
+Values = list[NDArray[Any]]
 
 
 class Decoder:
-    def __init__(self, path: Path, manifest: Manifest, threads: int) -> None:
-        """Raises ModelDirectoryError if the graph isn't what the manifest says."""
+    def __init__(self, path: Path, manifest: Manifest, cross: Signature, threads: int) -> None:
+        """`cross` is what the encoder puts out.
+
+        Raises ModelDirectoryError if the graph isn't what that and the manifest say.
+        """
         shape = manifest.decoder
         tokens = TensorType("tensor(int64)", (None, None))
         value = TensorType("tensor(float)", (None, shape.heads, None, shape.head_dim))
         self._shape = shape
         self._past_names = key_value_names("past_key_values", shape.layers)
-        self._cross_names = key_value_names("cross_key_values", shape.layers)
+        self._cross_names = list(cross)
         self._session = Session(
             path,
             {"input_ids": tokens, "position_ids": tokens, "attention_mask": tokens}
             | dict.fromkeys(self._past_names, value)
-            | cross_key_values(shape),
+            | dict(cross),
             {"logits": TensorType("tensor(float)", (None, shape.vocab_size))}
             | dict.fromkeys(key_value_names("present", shape.layers), value),
             threads,

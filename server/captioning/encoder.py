@@ -2,23 +2,25 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from server.captioning.manifest import DecoderShape, Manifest
-from server.captioning.sessions import Session, TensorType, key_value_names
+from server.captioning.manifest import Manifest
+from server.captioning.sessions import Session, Signature, TensorType
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """What decoding needs of a picture.
+    """What decoding needs of a picture: all that the encoder puts out, a row each.
 
-    Per decoder layer, key float32 [1, heads, head_dim, tokens] and value float32
-    [1, heads, tokens, head_dim]: a decoder step multiplies by the key that way round.
+    Per decoder layer, key [1, heads, head_dim, tokens], the way round that a decoder step
+    multiplies by, and value [1, heads, tokens, head_dim]. Where they are int8, what they are to be
+    scaled and corrected by comes with them (export.cross_attention).
     """
 
-    cross_key_values: tuple[NDArray[np.float32], ...]
+    cross_key_values: tuple[NDArray[Any], ...]
 
     @property
     def nbytes(self) -> int:
@@ -27,23 +29,19 @@ class EncodedImage:
 
 class Encoder:
     def __init__(self, path: Path, manifest: Manifest, threads: int) -> None:
-        """Raises ModelDirectoryError if the graph isn't what the manifest says."""
+        """Raises ModelDirectoryError if the graph doesn't take what the manifest says."""
         image = manifest.image
         self._session = Session(
             path,
             {"pixel_values": TensorType("tensor(float)", (None, 3, image.height, image.width))},
-            cross_key_values(manifest.decoder),
+            None,
             threads,
         )
+
+    @property
+    def outputs(self) -> Signature:
+        return self._session.outputs
 
     def __call__(self, pixel_values: NDArray[np.float32]) -> EncodedImage:
         """`pixel_values`: float32 [1, 3, height, width]."""
         return EncodedImage(tuple(self._session.run({"pixel_values": pixel_values})))
-
-
-def cross_key_values(shape: DecoderShape) -> dict[str, TensorType]:
-    """What the encoder puts out and the decoder takes."""
-    key = TensorType("tensor(float)", (None, shape.heads, shape.head_dim, None))
-    value = TensorType("tensor(float)", (None, shape.heads, None, shape.head_dim))
-    names = key_value_names("cross_key_values", shape.layers)
-    return dict(zip(names, [key, value] * shape.layers, strict=True))

@@ -1,9 +1,9 @@
 """ONNX Runtime sessions, opened alike and checked against what their graph has to offer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ Arrays = Mapping[str, NDArray[Any]]
 class TensorType:
     """`dtype` as ONNX Runtime spells it; `shape` has None where an axis is dynamic."""
 
-    dtype: Literal["tensor(float)", "tensor(int64)"]
+    dtype: str
     shape: tuple[int | None, ...]
 
 
@@ -25,22 +25,28 @@ Signature = Mapping[str, TensorType]
 
 
 class Session:
-    """One graph: named arrays in, arrays in the order of its signature out."""
+    """One graph: named arrays in, arrays in the order of `outputs` out."""
 
-    def __init__(self, path: Path, inputs: Signature, outputs: Signature, threads: int) -> None:
-        """Raises ModelDirectoryError if the file is no graph with these inputs and outputs."""
+    def __init__(
+        self, path: Path, inputs: Signature, outputs: Signature | None, threads: int
+    ) -> None:
+        """`outputs` None stands for those that the graph has, whatever they are.
+
+        Raises ModelDirectoryError if the file is no graph with these inputs and outputs.
+        """
         try:
             self._session = onnxruntime.InferenceSession(
                 path, _session_options(threads), providers=["CPUExecutionProvider"]
             )
         except Exception as exc:  # The binding's exceptions have no common base but this.
             raise ModelDirectoryError(f"{path} can't be loaded: {exc}") from exc
-        _check(path, "input", inputs, self._session.get_inputs())
-        _check(path, "output", outputs, self._session.get_outputs())
-        self._outputs = list(outputs)
+        found = _signature(self._session.get_outputs())
+        self.outputs = found if outputs is None else outputs
+        _check(path, "input", inputs, _signature(self._session.get_inputs()))
+        _check(path, "output", self.outputs, found)
 
     def run(self, feeds: Arrays) -> list[NDArray[Any]]:
-        return list(self._session.run(self._outputs, dict(feeds)))
+        return list(self._session.run(list(self.outputs), dict(feeds)))
 
 
 def key_value_names(prefix: str, layers: int) -> list[str]:
@@ -60,23 +66,30 @@ def _session_options(threads: int) -> onnxruntime.SessionOptions:
     return options
 
 
-def _check(path: Path, what: str, expected: Signature, found: list[Any]) -> None:
-    by_name = {node.name: node for node in found}
-    if by_name.keys() != expected.keys():
-        names = sorted(by_name.keys() ^ expected.keys())
+def _signature(nodes: Iterable[Any]) -> Signature:
+    return {
+        node.name: TensorType(
+            node.type, tuple(size if isinstance(size, int) else None for size in node.shape)
+        )
+        for node in nodes
+    }
+
+
+def _check(path: Path, what: str, expected: Signature, found: Signature) -> None:
+    if found.keys() != expected.keys():
+        names = sorted(found.keys() ^ expected.keys())
         raise ModelDirectoryError(f"{path} has other {what}s than its manifest implies: {names}")
     for name, tensor in expected.items():
-        node = by_name[name]
-        if node.type != tensor.dtype or not _fits(node.shape, tensor.shape):
+        if not _fits(found[name], tensor):
             raise ModelDirectoryError(
-                f"{path}: {what} {name} is {node.type} {node.shape}, its manifest implies "
-                f"{tensor.dtype} {list(tensor.shape)}"
+                f"{path}: {what} {name} is {found[name].dtype} {list(found[name].shape)}, "
+                f"its manifest implies {tensor.dtype} {list(tensor.shape)}"
             )
 
 
-def _fits(found: list[int | str | None], expected: tuple[int | None, ...]) -> bool:
-    """Whether the ranks agree, and the sizes where both are definite: exporters leave some open."""
-    return len(found) == len(expected) and all(
-        size == wanted or wanted is None or not isinstance(size, int)
-        for size, wanted in zip(found, expected, strict=True)
+def _fits(found: TensorType, expected: TensorType) -> bool:
+    """Whether types and ranks agree, and the sizes where both are definite."""
+    return (found.dtype, len(found.shape)) == (expected.dtype, len(expected.shape)) and all(
+        size == wanted or None in (size, wanted)
+        for size, wanted in zip(found.shape, expected.shape, strict=True)
     )
