@@ -129,14 +129,13 @@ def quantised_key_values(attention: CrossAttention) -> Iterator[None]:
 
 def attend_in_int8(query: Tensor, transposed_key: Tensor, value: Tensor) -> Tensor:
     """What export.cross_attention makes of `attend`; f32 [batch, heads, sequence, head_dim]."""
-    key_step = transposed_key.abs().amax(dim=3, keepdim=True) / 127
-    scaled = query * key_step.transpose(2, 3)
-    query_step = scaled.abs().amax(dim=3, keepdim=True) / 127
-    scores = (scaled / query_step).round() @ (transposed_key / key_step).round() * query_step
-    probabilities = scores.softmax(dim=-1)
+    key_step = transposed_key.abs().amax(dim=(1, 2, 3), keepdim=True) / 127
+    query_step = query.abs().amax(dim=3, keepdim=True) / 127
+    key = (transposed_key / key_step).round()
+    probabilities = ((query / query_step).round() @ key * query_step * key_step).softmax(dim=-1)
     probability_step = probabilities.amax(dim=3, keepdim=True) / 255
     mean = value.mean(dim=2, keepdim=True)
-    value_step = (value - mean).abs().amax(dim=2, keepdim=True) / 127
+    value_step = (value - mean).abs().amax(dim=(1, 2, 3), keepdim=True) / 127
     context = (probabilities / probability_step).round() @ ((value - mean) / value_step).round()
     return context * probability_step * value_step + mean
 

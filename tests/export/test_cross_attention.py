@@ -31,12 +31,15 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def encoder(tokens: int = TOKENS) -> ModelProto:
-    """Key and value as linear layers put them out, f32 [batch, tokens, heads, width]."""
+    """Key and value as linear layers put them out, f32 [batch, tokens, heads * width]."""
     nodes = [
-        make_node("Transpose", ["key"], [KEY], perm=[0, 2, 3, 1]),
-        make_node("Transpose", ["value"], [VALUE], perm=[0, 2, 1, 3]),
+        make_node("Constant", [], ["heads"], value_ints=[0, 0, HEADS, WIDTH]),
+        make_node("Reshape", ["key", "heads"], ["key_heads"]),
+        make_node("Transpose", ["key_heads"], [KEY], perm=[0, 2, 3, 1]),
+        make_node("Reshape", ["value", "heads"], ["value_heads"]),
+        make_node("Transpose", ["value_heads"], [VALUE], perm=[0, 2, 1, 3]),
     ]
-    inputs = {name: ["batch", tokens, HEADS, WIDTH] for name in ("key", "value")}
+    inputs = {name: ["batch", tokens, HEADS * WIDTH] for name in ("key", "value")}
     return model(nodes, inputs, stored_shapes(tokens))
 
 
@@ -45,9 +48,10 @@ def decoder(tokens: int = TOKENS) -> ModelProto:
         make_node("MatMul", ["query", KEY], ["scores"], "/layers.7/cross_attention/MatMul"),
         make_node("Softmax", ["scores"], ["probabilities"]),
         make_node("MatMul", ["probabilities", VALUE], ["context"], "/layers.7/x/MatMul_1"),
+        make_node("Transpose", ["context"], ["merged"], perm=[0, 2, 1, 3]),
     ]
-    query = ["rows", HEADS, "sequence", WIDTH]
-    return model(nodes, {"query": query} | stored_shapes(tokens), {"context": query})
+    query = {"query": ["rows", HEADS, "sequence", WIDTH]}
+    return model(nodes, query | stored_shapes(tokens), {"merged": None})
 
 
 def stored_shapes(tokens: int) -> dict[str, list[int | str]]:
@@ -78,17 +82,18 @@ def run(graph: ModelProto, feeds: Arrays) -> Arrays:
 
 
 def attended(graphs: tuple[ModelProto, ModelProto], query: Floats, picture: Arrays) -> Floats:
-    context: Floats = run(graphs[1], {"query": query} | run(graphs[0], picture))["context"]
-    return context
+    """f32 [rows, sequence, heads, width]"""
+    merged: Floats = run(graphs[1], {"query": query} | run(graphs[0], picture))["merged"]
+    return merged
 
 
 def random_picture() -> Arrays:
-    """Channels of very different sizes, far from zero, as trained models have them."""
+    """Off zero, and one picture stronger than the other."""
     rng = np.random.default_rng(0)
-    sizes = 10 ** rng.uniform(-1, 1, (HEADS, WIDTH)).astype(np.float32)
-    shape = (BATCH, TOKENS, HEADS, WIDTH)
+    strengths = np.array([0.3, 1], np.float32)[:, None, None]
+    shape = (BATCH, TOKENS, HEADS * WIDTH)
     return {
-        name: (rng.standard_normal(shape, dtype=np.float32) + 1) * sizes
+        name: (rng.standard_normal(shape, dtype=np.float32) + 1) * strengths
         for name in ("key", "value")
     }
 
@@ -100,7 +105,9 @@ def random_query(sequence: int = 1) -> Floats:
 
 def tensors(picture: Arrays) -> tuple[Tensor, Tensor]:
     """The picture's key and value as the encoder puts them out."""
-    key, value = (torch.from_numpy(picture[name]) for name in ("key", "value"))
+    key, value = (
+        torch.from_numpy(picture[name]).unflatten(2, (HEADS, WIDTH)) for name in ("key", "value")
+    )
     return key.permute(0, 2, 3, 1), value.permute(0, 2, 1, 3)
 
 
@@ -131,15 +138,15 @@ def test_the_graphs_compute_what_the_simulation_says(sequence: int) -> None:
     query, picture = random_query(sequence=sequence), random_picture()
     found = attended(in_int8(), query, picture)
     expected = attend_in_int8(torch.from_numpy(query), *tensors(picture))
-    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found, expected.transpose(1, 2).numpy(), rtol=1e-3, atol=1e-4)
 
 
 def test_attention_changes_little() -> None:
-    """By less than a hundredth of what a channel's values span."""
+    """By less than a hundredth of what the picture's values span."""
     query, picture = random_query(sequence=4), random_picture()
     exact = attended((encoder(), decoder()), query, picture)
     found = attended(in_int8(), query, picture)
-    span = np.ptp(picture["value"], axis=1)[:, :, None]
+    span = np.ptp(picture["value"], axis=(1, 2))[:, None, None, None]
     assert (abs(found - exact) > 0).any()
     assert (abs(found - exact) < 0.01 * span).all()
 
@@ -147,11 +154,9 @@ def test_attention_changes_little() -> None:
 def test_many_small_probabilities_are_not_lost() -> None:
     """Beside one that fills its byte each rounds to nothing, but together they are half of all."""
     tokens = 1001
-    key, value, query = (
-        np.zeros((1, *shape, WIDTH), np.float32)
-        for shape in ((tokens, HEADS), (tokens, HEADS), (HEADS, 1))
-    )
-    key[:, 0, :, 0], query[..., 0] = np.log(tokens - 1), 1
+    key, value = (np.zeros((1, tokens, HEADS * WIDTH), np.float32) for _ in range(2))
+    query = np.zeros((1, HEADS, 1, WIDTH), np.float32)
+    query[..., 0], key[:, 0] = 1, np.log(tokens - 1)
     value[:, 1:] = 1
     found = attended(in_int8(tokens), query, {"key": key, "value": value})
     np.testing.assert_allclose(found, 0.5, atol=0.01)
