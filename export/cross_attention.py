@@ -21,15 +21,15 @@ from export.linears import rewrite
 
 Entries = MutableSequence[ValueInfoProto]
 
-ONE, SIGNED_STEP, UNSIGNED_STEP = "cross.one", "cross.signed_step", "cross.unsigned_step"
+ONE, SIGNED_MAX, UNSIGNED_MAX = "cross.one", "cross.signed_max", "cross.unsigned_max"
 SIGNED, UNSIGNED, QUERY = "cross.signed_zero", "cross.unsigned_zero", "cross.query_zero"
 PICTURE, LAST, SCALAR = "cross.picture", "cross.last", "cross.scalar"
 ZERO_POINTS, AVERAGE, HEADS_APART = "cross.zero_points", "cross.average", "cross.heads_apart"
 QUERY_ZERO_POINT = 128
 CONSTANTS: dict[str, NDArray[np.generic]] = {
     ONE: np.array(1, np.float32),
-    SIGNED_STEP: np.array(1 / 127, np.float32),
-    UNSIGNED_STEP: np.array(1 / 255, np.float32),
+    SIGNED_MAX: np.array(127, np.float32),
+    UNSIGNED_MAX: np.array(255, np.float32),
     SIGNED: np.array(0, np.int8),
     UNSIGNED: np.array(0, np.uint8),
     QUERY: np.array(QUERY_ZERO_POINT, np.uint8),
@@ -138,7 +138,7 @@ def _in_bytes(source: Mapping[str, NodeProto], states: str, name: str) -> list[N
     return [
         make_node("Abs", [states], [sizes]),
         make_node("ReduceMax", [sizes, PICTURE], [largest]),
-        make_node("Mul", [largest, SIGNED_STEP], [step]),
+        make_node("Div", [largest, SIGNED_MAX], [step]),
         make_node("Div", [states, step], [units]),
         make_node("QuantizeLinear", [units, ONE, SIGNED], [f"{name}.int8"]),
         split,
@@ -154,7 +154,7 @@ def _scores(attention: CrossProducts) -> list[NodeProto]:
     sizes, product, scale = (f"{scores}.{part}" for part in ("abs", "product", "both_scales"))
     return [
         make_node("Abs", [query], [sizes]),
-        *_rows(query, sizes, scores, SIGNED_STEP, QUERY),
+        *_rows(query, sizes, scores, SIGNED_MAX, QUERY),
         make_node("MatMulInteger", [f"{scores}.uint8", key], [product], attention.scores.name),
         make_node("Sub", [product, f"{key}_sum"], [f"{scores}.int32"]),
         make_node("Cast", [f"{scores}.int32"], [f"{scores}.float"], to=TensorProto.FLOAT),
@@ -167,13 +167,14 @@ def _context(attention: CrossProducts) -> list[NodeProto]:
     """Probabilities times value."""
     probabilities, value = attention.context.input
     (context,) = attention.context.output
-    product, scale = f"{context}.int32", f"{context}.both_scales"
+    product, scaled = f"{context}.int32", f"{context}.scaled"
     return [
-        *_rows(probabilities, probabilities, context, UNSIGNED_STEP, UNSIGNED),
+        *_rows(probabilities, probabilities, context, UNSIGNED_MAX, UNSIGNED),
         make_node("MatMulInteger", [f"{context}.uint8", value], [product], attention.context.name),
         make_node("Cast", [product], [f"{context}.float"], to=TensorProto.FLOAT),
-        make_node("Mul", [f"{context}.scale", f"{value}_scale"], [scale]),
-        make_node("Mul", [f"{context}.float", scale], [context]),
+        # One scale after the other: ONNX Runtime takes a product of two for one of its own fusions.
+        make_node("Mul", [f"{context}.float", f"{context}.scale"], [scaled]),
+        make_node("Mul", [scaled, f"{value}_scale"], [context]),
     ]
 
 
@@ -185,12 +186,12 @@ def _around_mean(attention: CrossProducts) -> list[NodeProto]:
     return [merging, make_node("Add", [merging.output[0], f"{attention.value}_mean"], [merged])]
 
 
-def _rows(source: str, sizes: str, name: str, step: str, zero_point: str) -> Sequence[NodeProto]:
+def _rows(source: str, sizes: str, name: str, most: str, zero_point: str) -> Sequence[NodeProto]:
     """`name`.uint8 and `name`.scale: the largest of `sizes` in a row of `source` fills its byte."""
     largest, scale, units = (f"{name}.{part}" for part in ("max", "scale", "units"))
     return [
         make_node("ReduceMax", [sizes, LAST], [largest]),
-        make_node("Mul", [largest, step], [scale]),
+        make_node("Div", [largest, most], [scale]),
         make_node("Div", [source, scale], [units]),
         make_node("QuantizeLinear", [units, ONE, zero_point], [f"{name}.uint8"]),
     ]
