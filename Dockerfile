@@ -34,6 +34,7 @@ RUN useradd --system --no-create-home --uid 10001 caption
 USER 10001
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    GLIBC_TUNABLES=glibc.malloc.hugetlb=1 \
     CAPTION_MODEL=/app/models/default \
     CAPTION_HOST=0.0.0.0
 EXPOSE 8000

@@ -4,6 +4,7 @@ import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from os import environ
 from pathlib import Path
 
 from server.captioning.threads import available_threads
@@ -40,7 +41,7 @@ class Environment:
             cores=available_threads(),
             threads=threads,
             memory_gib=round(int(memory.split()[0]) / 2**20, 1),
-            system=f"{platform.system()} {platform.machine()}",
+            system=f"{platform.system()} {platform.machine()}{_malloc()}",
             versions={"python": platform.python_version(), **_installed()},
         )
 
@@ -51,6 +52,10 @@ class Environment:
             f"{self.cores} cores, {self.memory_gib:g} GiB, {self.system}; "
             f"threads: {self.threads}; {tools}; {self.date}"
         )
+
+
+def _malloc() -> str:
+    return ", malloc in huge pages" if "hugetlb=1" in environ.get("GLIBC_TUNABLES", "") else ""
 
 
 def _installed() -> dict[str, str]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from benchmarks.rows import CaptionFloor, Kernel, MachineRate, Work
 from benchmarks.tables import duration
 
-#: By the precision of the weights: the arithmetic it could use, bytes a weight takes.
+#: By the precision of the weights: the arithmetic it could use, bytes that a weight takes, or an
+#: element of the cross-attention's keys and values.
 KERNELS: dict[str, Kernel] = {"fp32": "sgemm", "bf16": "bf16 gemm", "int8": "int8 gemm"}
 #: Those of attention: probabilities are too small and too many for 8 bits.
 ATTENTION_KERNELS: dict[str, Kernel] = {**KERNELS, "int8": "sgemm"}
@@ -46,7 +47,7 @@ def floor_of(rows: Iterable[object], precision: str) -> Floor | None:
     if work is None or not needed <= rates.keys():
         return None
     linear = work.encoder_operations - work.attention_operations
-    read = work.weight_bytes * WEIGHT_BYTES[precision] / 4 + work.cross_bytes
+    read = (work.weight_bytes + work.cross_bytes) * WEIGHT_BYTES[precision] / 4
     return Floor(
         encode=linear / rates[KERNELS[precision]]
         + work.attention_operations / rates[ATTENTION_KERNELS[precision]],

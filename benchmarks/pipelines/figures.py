@@ -88,7 +88,8 @@ def part_table(run: Run[PipelineRow], tokens: int) -> Table:
         ("", "encode", "floor", "multiple", "a token", "floor", "multiple"),
         tuple(rows),
         "Floors: the encoder's arithmetic at the best rate of the precision, attention of int8 at "
-        "that of fp32; a token's weights, keys and values at the rate memory is read.",
+        "that of fp32; a token's weights, keys and values, in the precision, at the rate memory is "
+        "read.",
     )
 
 
@@ -137,8 +138,8 @@ def machine_table(run: Run[PipelineRow]) -> Table:
         rows.append((kernel, f"{rate / 1e9:,.0f} {unit}"))
     for work in (row for row in run.rows if isinstance(row, Work)):
         rows.append(("encoder", f"{work.encoder_operations / 1e9:,.1f} G operations"))
-        rows.append(("decoder, fp32 weights", megabytes(work.weight_bytes)))
-        rows.append(("cross-attention keys and values", megabytes(work.cross_bytes)))
+        rows.append(("decoder weights, fp32", megabytes(work.weight_bytes)))
+        rows.append(("cross-attention keys and values, fp32", megabytes(work.cross_bytes)))
     return Table("The floor: this machine at its best, and the work", ("", ""), tuple(rows))
 
 

@@ -170,10 +170,10 @@ def test_work_of_a_model_directory(tiny_subject: Subject) -> None:
 
 
 def test_work_does_not_depend_on_precision(tiny_subject: Subject, tmp_path: Path) -> None:
-    """An int8 model directory has the arithmetic of the fp32 one that it was made from."""
+    """An int8 model directory has the arithmetic of the fp32 one, but for a few sums and means."""
     directory = tmp_path / "int8"
     options = ["--precision", "int8", "--min-agreement", "0", "--pictures", "1"]
     assert main([str(tiny_subject.checkpoint), str(directory), *options]) == 0
     quantised, plain = work_of(directory), work_of(tiny_subject.directories["fp32"])
-    assert quantised.encoder_operations == plain.encoder_operations
+    assert quantised.encoder_operations == pytest.approx(plain.encoder_operations, rel=0.01)
     assert quantised.cross_bytes == plain.cross_bytes
