@@ -38,9 +38,7 @@ def work_of(directory: Path) -> Work:
 
 
 def make_products_plain(graph: onnx.GraphProto) -> None:
-    """Turn quantised products back into MatMul, and maxima into means: of these alone ONNX Runtime's
-    inference of shapes knows enough.
-    """
+    """Turn quantised products and maxima into what ONNX Runtime infers the shapes of."""
     for node in graph.node:
         if node.op_type in ("DynamicQuantizeLinear", "QuantizeLinear"):
             node.op_type = "Identity"
