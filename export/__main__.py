@@ -104,8 +104,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="LAYER",
         nargs="+",
         default=[],
-        help="layers to keep in fp32, such as encoder.layers.0.mlp.fc2, or encoder.layers.0.scores "
-        "for its attention scores; * stands for anything",
+        help="layers to keep in fp32, such as encoder.layers.0.mlp.fc2, encoder.layers.0.scores "
+        "for its attention scores, or decoder.layers.0.cross_attention.key_values for what it "
+        "sees of the picture; * stands for anything",
     )
     parser.add_argument("--revision", help="branch, tag or commit of the hub id (default: main)")
     parser.add_argument("--name", help="the model's name (default: OUTPUT's last part)")

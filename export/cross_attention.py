@@ -1,15 +1,16 @@
 """Cross-attention in 8 bits: a picture's keys and values, in memory and read for every token.
 
-Those of a layer and a picture share a scale. Values are held around their mean, which comes back
-by addition, as probabilities sum to 1: so what is lost with those too small for 8 bits is noise
-without a direction. Queries and probabilities are quantised row by row, so what a row gets never
+Those of a layer and a picture share a scale, and are held around their mean over tokens. That of
+the values comes back by addition, as probabilities sum to 1: so what is lost with those too small
+for 8 bits is noise without a direction. That of the keys raises all scores of a query alike, which
+a softmax doesn't see. Queries and probabilities are quantised row by row, so what a row gets never
 depends on the rest of its batch.
 
 Rows get unsigned bytes, keys and values signed ones, and the product no zero point: for a single
 row ONNX Runtime then reads its matrix once, as it lies, instead of packing a copy of it first.
 """
 
-from collections.abc import Iterable, Mapping, MutableSequence, Sequence
+from collections.abc import Collection, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,26 +18,27 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 from onnx.helper import make_node, make_tensor_value_info
 
+from export.cross_key_values import (
+    COMMON_CONSTANTS,
+    ONE,
+    QUERY_ZERO_POINT,
+    SIGNED_MAX,
+    copy,
+    in_bytes,
+    sized_constants,
+)
+from export.errors import QuantisationError
 from export.linears import rewrite
 
 Entries = MutableSequence[ValueInfoProto]
 
-ONE, SIGNED_MAX, UNSIGNED_MAX = "cross.one", "cross.signed_max", "cross.unsigned_max"
-SIGNED, UNSIGNED, QUERY = "cross.signed_zero", "cross.unsigned_zero", "cross.query_zero"
-PICTURE, LAST, SCALAR = "cross.picture", "cross.last", "cross.scalar"
-ZERO_POINTS, AVERAGE, HEADS_APART = "cross.zero_points", "cross.average", "cross.heads_apart"
-QUERY_ZERO_POINT = 128
+UNSIGNED, UNSIGNED_MAX = "cross.unsigned_zero", "cross.unsigned_max"
+QUERY, LAST = "cross.query_zero", "cross.last"
 CONSTANTS: dict[str, NDArray[np.generic]] = {
-    ONE: np.array(1, np.float32),
-    SIGNED_MAX: np.array(127, np.float32),
-    UNSIGNED_MAX: np.array(255, np.float32),
-    SIGNED: np.array(0, np.int8),
     UNSIGNED: np.array(0, np.uint8),
+    UNSIGNED_MAX: np.array(255, np.float32),
     QUERY: np.array(QUERY_ZERO_POINT, np.uint8),
-    # Axes to reduce, and a shape.
-    PICTURE: np.array([1, 2]),
-    LAST: np.array([-1]),
-    SCALAR: np.array([0, 1, 1, 1]),
+    LAST: np.array([-1]),  # axis
 }
 
 
@@ -74,37 +76,22 @@ def find_cross_attentions(decoder: ModelProto) -> list[CrossProducts]:
 
 
 def quantise_cross_attentions(
-    encoder: ModelProto, decoder: ModelProto, attentions: Iterable[CrossProducts]
+    encoder: ModelProto, decoder: ModelProto, attentions: Collection[CrossProducts]
 ) -> None:
     """Rewrite both graphs: what leaves the one and enters the other changes alike."""
     stored: dict[str, list[NodeProto]] = {}
     read: dict[str, list[NodeProto]] = {}
+    constants = COMMON_CONSTANTS | CONSTANTS
     source = {node.output[0]: node for node in encoder.graph.node}
-    constants = dict(CONSTANTS)
     for each in attentions:
-        key, value = each.key, each.value
-        heads, head_dim, tokens = _sizes(encoder, key)
-        constants[ZERO_POINTS] = np.full((1, head_dim), QUERY_ZERO_POINT, np.uint8)
-        constants[AVERAGE] = np.full((1, tokens), 1 / tokens, np.float32)
-        constants[HEADS_APART] = np.array([0, 1, heads, head_dim])
-        mean, centred = f"{value}.mean", f"{value}.centred"
-        splits = [source[source[name].input[0]] for name in (key, value)]
-        key_states, value_states = (split.input[0] for split in splits)
-        stored |= {split.output[0]: [] for split in splits}
-        stored[key] = [
-            *_in_bytes(source, key_states, key),
-            make_node("MatMulInteger", [ZERO_POINTS, key], [f"{key}_sum"]),
-        ]
-        stored[value] = [
-            # A product, for ONNX Runtime's ReduceMean keeps to one thread here.
-            make_node("MatMul", [AVERAGE, value_states], [mean]),
-            make_node("Sub", [value_states, mean], [centred]),
-            *_in_bytes(source, centred, value),
-            make_node("Reshape", [mean, HEADS_APART], [f"{value}_mean"]),
-        ]
-        read[each.scores.output[0]] = _scores(each)
-        read[each.context.output[0]] = _context(each)
-        read[each.merging.output[0]] = _around_mean(each)
+        heads, head_dim, tokens = _sizes(encoder, each.key)
+        constants |= sized_constants(heads, head_dim, tokens)
+        stored |= in_bytes(source, each.key, each.value)
+        read |= {
+            each.scores.output[0]: _scores(each),
+            each.context.output[0]: _context(each),
+            each.merging.output[0]: _around_mean(each),
+        }
         for entries in (encoder.graph.output, decoder.graph.input):
             _declare(entries, each, {"sum": [heads, 1, tokens], "mean": [1, heads, head_dim]})
     rewrite(encoder, stored, constants)
@@ -127,28 +114,11 @@ def _declare(entries: Entries, attention: CrossProducts, shapes: Mapping[str, li
         entries.append(make_tensor_value_info(name, kind, [batch, *shape]))
 
 
-def _in_bytes(source: Mapping[str, NodeProto], states: str, name: str) -> list[NodeProto]:
-    """`name` int8 and `name`_scale from f32 [batch, tokens, heads * head_dim]."""
-    sizes, largest, step, units = (f"{name}.{part}" for part in ("abs", "max", "step", "units"))
-    transposition, split = NodeProto(), NodeProto()
-    transposition.CopyFrom(source[name])
-    split.CopyFrom(source[transposition.input[0]])
-    split.input[0], split.output[0] = f"{name}.int8", f"{name}.heads"
-    transposition.input[0] = f"{name}.heads"
-    return [
-        make_node("Abs", [states], [sizes]),
-        make_node("ReduceMax", [sizes, PICTURE], [largest]),
-        make_node("Div", [largest, SIGNED_MAX], [step]),
-        make_node("Div", [states, step], [units]),
-        make_node("QuantizeLinear", [units, ONE, SIGNED], [f"{name}.int8"]),
-        split,
-        transposition,
-        make_node("Reshape", [step, SCALAR], [f"{name}_scale"]),
-    ]
-
-
 def _scores(attention: CrossProducts) -> list[NodeProto]:
-    """Query times key: the query's zero point is taken off with the sum of the key's channels."""
+    """Query times key: the query's zero point is taken off with the sum of the key's channels.
+
+    The subtraction keeps ONNX Runtime from the fusion that `_context` has to avoid.
+    """
     query, key = attention.scores.input
     (scores,) = attention.scores.output
     sizes, product, scale = (f"{scores}.{part}" for part in ("abs", "product", "both_scales"))
@@ -179,9 +149,8 @@ def _context(attention: CrossProducts) -> list[NodeProto]:
 
 
 def _around_mean(attention: CrossProducts) -> list[NodeProto]:
-    (merged,) = attention.merging.output
-    merging = NodeProto()
-    merging.CopyFrom(attention.merging)
+    merging = copy(attention.merging)
+    (merged,) = merging.output
     merging.output[0] = f"{merged}.around_mean"
     return [merging, make_node("Add", [merging.output[0], f"{attention.value}_mean"], [merged])]
 
@@ -198,6 +167,9 @@ def _rows(source: str, sizes: str, name: str, most: str, zero_point: str) -> Seq
 
 
 def _sizes(encoder: ModelProto, key: str) -> list[int]:
-    """heads, head_dim and tokens"""
+    """heads, head_dim and tokens. Raises QuantisationError where the exporter left them open."""
     (entry,) = (each for each in encoder.graph.output if each.name == key)
-    return [each.dim_value for each in entry.type.tensor_type.shape.dim[1:]]
+    sizes = [each.dim_value for each in entry.type.tensor_type.shape.dim[1:]]
+    if not all(sizes):
+        raise QuantisationError(f"{key} has open axes, {sizes}; export its layers in fp32.")
+    return sizes

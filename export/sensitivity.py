@@ -19,6 +19,8 @@ from export.linears import Floats
 from export.quantise import ZERO_POINT, block_size, quantise_blocks, quantise_rows
 from export.verify import Case, TokenIds
 
+PICTURE = (1, 2, 3)  # axes of a key or value
+
 Change = Callable[[Tensor], Tensor]
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -129,15 +131,11 @@ def quantised_key_values(attention: CrossAttention) -> Iterator[None]:
 
 def attend_in_int8(query: Tensor, transposed_key: Tensor, value: Tensor) -> Tensor:
     """What export.cross_attention makes of `attend`; f32 [batch, heads, sequence, head_dim]."""
-    key_step = transposed_key.abs().amax(dim=(1, 2, 3), keepdim=True) / 127
-    query_step = query.abs().amax(dim=3, keepdim=True) / 127
-    key = (transposed_key / key_step).round()
-    probabilities = ((query / query_step).round() @ key * query_step * key_step).softmax(dim=-1)
-    probability_step = probabilities.amax(dim=3, keepdim=True) / 255
+    key = transposed_key - transposed_key.mean(dim=3, keepdim=True)
     mean = value.mean(dim=2, keepdim=True)
-    value_step = (value - mean).abs().amax(dim=(1, 2, 3), keepdim=True) / 127
-    context = (probabilities / probability_step).round() @ ((value - mean) / value_step).round()
-    return context * probability_step * value_step + mean
+    probabilities = (through_row(query) @ through_symmetric(key, PICTURE)).softmax(dim=-1)
+    rounded = through_row(probabilities, levels=255)
+    return rounded @ through_symmetric(value - mean, PICTURE) + mean
 
 
 def through_rows(weight: Tensor) -> Tensor:
@@ -159,9 +157,20 @@ def through_tensor(states: Tensor) -> Tensor:
     return (states / scale).round() * scale
 
 
-def through_symmetric(states: Tensor) -> Tensor:
-    """255 levels, as many below zero as above."""
-    scale = states.abs().max() / 127
+def through_symmetric(states: Tensor, axes: tuple[int, ...] = ()) -> Tensor:
+    """255 levels, as many below zero as above, for what lies along `axes`, or all of it."""
+    return through_levels(states, 127, axes)
+
+
+def through_row(states: Tensor, levels: int = 127) -> Tensor:
+    """As many levels, and as many below zero, for every row of its own."""
+    return through_levels(states, levels, (-1,))
+
+
+def through_levels(states: Tensor, levels: int, axes: tuple[int, ...]) -> Tensor:
+    largest = states.abs().amax(dim=axes, keepdim=True)
+    # What is all zero stays so, by any scale.
+    scale = torch.where(largest > 0, largest / levels, 1)
     return (states / scale).round() * scale
 
 

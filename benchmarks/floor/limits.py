@@ -9,7 +9,7 @@ from benchmarks.tables import duration
 #: By the precision of the weights: the arithmetic it could use, bytes that a weight takes, or an
 #: element of the cross-attention's keys and values.
 KERNELS: dict[str, Kernel] = {"fp32": "sgemm", "bf16": "bf16 gemm", "int8": "int8 gemm"}
-#: Those of attention: probabilities are too small and too many for 8 bits.
+#: Those of the encoder's attention: probabilities are too small and too many for 8 bits.
 ATTENTION_KERNELS: dict[str, Kernel] = {**KERNELS, "int8": "sgemm"}
 WEIGHT_BYTES = {"fp32": 4, "bf16": 2, "int8": 1}
 

@@ -138,7 +138,7 @@ class Captioner:
         )
 
     def close(self) -> None:
-        """Give the model's memory back. The captioner can't be used any more."""
+        """Leave the model's memory to the next one. The captioner can't be used any more."""
         del self._encoder, self._decoder, self._batch
 
     def _encoded(self, image: bytes) -> tuple[EncodedImage, float]:

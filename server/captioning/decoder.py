@@ -11,7 +11,7 @@ from server.captioning.encoder import EncodedImage
 from server.captioning.manifest import Manifest
 from server.captioning.scores import Scores, TokenIds
 from server.captioning.sequences import Feed
-from server.captioning.sessions import Session, Signature, TensorType, key_value_names
+from server.captioning.sessions import FLOAT, INT64, Session, Signature, TensorType, key_value_names
 
 #: The key and the value of every decoder layer, or what stands for them.
 Values = list[NDArray[Any]]
@@ -24,19 +24,18 @@ class Decoder:
         Raises ModelDirectoryError if the graph isn't what that and the manifest say.
         """
         shape = manifest.decoder
-        tokens = TensorType("tensor(int64)", (None, None))
-        value = TensorType("tensor(float)", (None, shape.heads, None, shape.head_dim))
+        tokens = TensorType(INT64, (None, None))
+        value = TensorType(FLOAT, (None, shape.heads, None, shape.head_dim))
         self._shape = shape
         self._past_names = key_value_names("past_key_values", shape.layers)
         self._cross_names = list(cross)
-        self._session = Session(
-            path,
+        self._session = Session(path, threads)
+        self._session.check(
             {"input_ids": tokens, "position_ids": tokens, "attention_mask": tokens}
             | dict.fromkeys(self._past_names, value)
             | dict(cross),
-            {"logits": TensorType("tensor(float)", (None, shape.vocab_size))}
+            {"logits": TensorType(FLOAT, (None, shape.vocab_size))}
             | dict.fromkeys(key_value_names("present", shape.layers), value),
-            threads,
         )
 
     def start(self, image: EncodedImage) -> "Decoding":

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from server.captioning.errors import ModelDirectoryError
 
+#: kSameAsRequested of ONNX Runtime's ArenaExtendStrategy.
+AS_REQUESTED = 1
+
 Arrays = Mapping[str, NDArray[Any]]
+
+
+FLOAT, INT8, INT32, INT64 = (f"tensor({name})" for name in ("float", "int8", "int32", "int64"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +34,22 @@ Signature = Mapping[str, TensorType]
 class Session:
     """One graph: named arrays in, arrays in the order of `outputs` out."""
 
-    def __init__(
-        self, path: Path, inputs: Signature, outputs: Signature | None, threads: int
-    ) -> None:
-        """`outputs` None stands for those that the graph has, whatever they are.
-
-        Raises ModelDirectoryError if the file is no graph with these inputs and outputs.
-        """
+    def __init__(self, path: Path, threads: int) -> None:
+        """Raises ModelDirectoryError if the file is no graph."""
+        _share_memory()
         try:
             self._session = onnxruntime.InferenceSession(
                 path, _session_options(threads), providers=["CPUExecutionProvider"]
             )
         except Exception as exc:  # The binding's exceptions have no common base but this.
             raise ModelDirectoryError(f"{path} can't be loaded: {exc}") from exc
-        found = _signature(self._session.get_outputs())
-        self.outputs = found if outputs is None else outputs
-        _check(path, "input", inputs, _signature(self._session.get_inputs()))
-        _check(path, "output", self.outputs, found)
+        self._path = path
+        self.outputs = _signature(self._session.get_outputs())
+
+    def check(self, inputs: Signature, outputs: Signature) -> None:
+        """Raises ModelDirectoryError if the graph has others."""
+        _check(self._path, "input", inputs, _signature(self._session.get_inputs()))
+        _check(self._path, "output", outputs, self.outputs)
 
     def run(self, feeds: Arrays) -> list[NDArray[Any]]:
         return list(self._session.run(list(self.outputs), dict(feeds)))
@@ -64,21 +69,20 @@ def _session_options(threads: int) -> onnxruntime.SessionOptions:
     # cores from others on a shared machine, or keep an idle server busy.
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
     options.add_session_config_entry("session.intra_op.spin_duration_us", "20")
-    _share_memory()
     options.add_session_config_entry("session.use_env_allocators", "1")
     return options
 
 
 @cache
 def _share_memory() -> None:
-    """One arena for all sessions, which grows by no more than is asked of it.
+    """One arena for all sessions and for good, which grows by no more than is asked of it.
 
-    What the encoder has done with the decoder takes. At base geometry a server that has decoded 8
+    The decoder takes what the encoder is done with. At base geometry a server that has decoded 8
     captions together has 670 MB resident, where an arena a session, doubling, comes to 760.
     """
     arena = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     cpu = onnxruntime.OrtMemoryInfo("Cpu", arena, 0, onnxruntime.OrtMemType.DEFAULT)
-    as_requested = onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1})
+    as_requested = onnxruntime.OrtArenaCfg({"arena_extend_strategy": AS_REQUESTED})
     onnxruntime.create_and_register_allocator(cpu, as_requested)
 
 

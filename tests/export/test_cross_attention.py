@@ -151,6 +151,14 @@ def test_attention_changes_little() -> None:
     assert (abs(found - exact) < 0.01 * span).all()
 
 
+def test_what_all_keys_have_in_common_costs_no_precision() -> None:
+    """It raises all of a query's scores alike, and would take most of the levels there are."""
+    query, picture = random_query(), random_picture()
+    before = attended(in_int8(), query, picture)
+    picture["key"][..., 0] += 1000
+    np.testing.assert_allclose(attended(in_int8(), query, picture), before, atol=0.02)
+
+
 def test_many_small_probabilities_are_not_lost() -> None:
     """Beside one that fills its byte each rounds to nothing, but together they are half of all."""
     tokens = 1001
@@ -184,8 +192,9 @@ def test_nothing_but_zeros_is_no_number_to_divide_by(name: str) -> None:
     feeds[name] = np.zeros_like(feeds[name])
     query = feeds.pop("query")
     exact = attended((encoder(), decoder()), query, feeds)
-    found = attended(in_int8(), query, feeds)
-    np.testing.assert_allclose(found, exact, atol=0.1)
+    simulated = attend_in_int8(torch.from_numpy(query), *tensors(feeds)).transpose(1, 2)
+    for found in (attended(in_int8(), query, feeds), simulated.numpy()):
+        np.testing.assert_allclose(found, exact, atol=0.1)
 
 
 def test_the_simulation_changes_a_layer_only_for_a_while() -> None:

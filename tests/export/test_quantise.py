@@ -1,6 +1,7 @@
 """int8: what is rewritten, what is kept, and what the gate says of it."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,36 @@ import torch
 from numpy.typing import NDArray
 
 from export.__main__ import main
+from export.checkpoint import load_checkpoint
 from export.cross_attention import find_cross_attentions
 from export.errors import QuantisationError
 from export.linears import find_linears
+from export.pictures import generate_pictures
 from export.quantise import ZERO_POINT, block_size, quantise, quantise_blocks, quantise_rows
 from export.scores import find_scores
-from export.sensitivity import through_blocks, through_rows
+from export.sensitivity import layer_sensitivities, through_blocks, through_rows
+from export.sources import Source
+from export.verify import cases_for
 from server.captioning.captioner import Captioner
-from server.captioning.model_directory import DECODER, ENCODER, read_manifest
+from server.captioning.encoder import EncodedImage
+from server.captioning.errors import ModelDirectoryError
+from server.captioning.model_directory import (
+    DECODER,
+    ENCODER,
+    FILES,
+    read_manifest,
+    sha256_of,
+    write_manifest,
+)
 from tests.export.checkpoints import Geometry, build_checkpoint
 
 # Widths of whole blocks, so that the word embedding lies there once.
 WHOLE_BLOCKS = Geometry(32, 8, 32, 2, 2, 64, 2, 2, max_positions=32)
-DTYPES = {
-    "tensor(float)": np.float32,
-    "tensor(int8)": np.int8,
-    "tensor(int32)": np.int32,
-    "tensor(int64)": np.int64,
+#: From and up to, in their type: all that an int8 can be, and tokens and masks of 1.
+INTEGERS = {
+    "tensor(int8)": (-127, 128, np.int8),
+    "tensor(int32)": (-1000, 1000, np.int32),
+    "tensor(int64)": (1, 2, np.int64),
 }
 
 
@@ -85,12 +99,14 @@ def test_every_layer_is_quantised(exports: tuple[Path, Path]) -> None:
 def test_a_picture_takes_a_quarter_of_the_memory(exports: tuple[Path, Path]) -> None:
     """What waits between the graphs is in 8 bits too, but for a few sums and scales."""
 
-    def encoded_bytes(directory: Path) -> int:
+    def encoded(directory: Path) -> EncodedImage:
         captioner = Captioner.open(directory, threads=1)
-        return captioner.encode(np.zeros((1, 3, 32, 32), np.float32)).nbytes
+        return captioner.encode(np.zeros((1, 3, 32, 32), np.float32))
 
-    fp32, int8 = exports
-    assert encoded_bytes(int8) < encoded_bytes(fp32) / 2
+    fp32, int8 = (encoded(directory) for directory in exports)
+    in_bytes = [each for each in int8.cross_key_values if each.dtype == np.int8]
+    assert 4 * sum(each.nbytes for each in in_bytes) == fp32.nbytes
+    assert len(in_bytes) == len(fp32.cross_key_values)
 
 
 def test_the_manifest_records_the_gate(exports: tuple[Path, Path]) -> None:
@@ -114,12 +130,13 @@ def test_rows_do_not_depend_on_each_other(exports: tuple[Path, Path]) -> None:
     feeds: dict[str, NDArray[Any]] = {}
     for node in session.get_inputs():
         shape = [sizes.get(size, size) for size in node.shape]
-        values = rng.standard_normal(shape, dtype=np.float32)
-        if "key_values" in node.name:
+        values: NDArray[Any] = rng.standard_normal(shape, dtype=np.float32)
+        if node.type in INTEGERS:
+            low, high, dtype = INTEGERS[node.type]
+            values = rng.integers(low, high, shape, dtype)
+        elif "key_values" in node.name:
             values[1] *= 100
-        feeds[node.name] = values.astype(DTYPES[node.type])
-        if node.type == "tensor(int64)":
-            feeds[node.name][:] = 1
+        feeds[node.name] = values
     (together,) = session.run(["logits"], feeds)
     (alone,) = session.run(["logits"], {name: array[:1] for name, array in feeds.items()})
     np.testing.assert_allclose(together[0], alone[0], atol=1e-4)
@@ -145,6 +162,34 @@ def test_excluded_layers_stay_as_they_are(exports: tuple[Path, Path], tmp_path: 
     ]
     assert [each.name for each in find_linears(decoder)] == ["head.predictions.decoder"]
     assert not any(node.op_type == "GatherBlockQuantized" for node in decoder.graph.node)
+
+
+def test_every_layer_that_the_advice_may_name_can_be_excluded(
+    exports: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """With all of them kept in fp32 there is no node of int8 left in either graph."""
+    checkpoint = load_checkpoint(Source(exports[0].parent / "checkpoint", "tiny", None))
+    case = cases_for(generate_pictures(1))[0]
+    named = [each.layer for each in layer_sensitivities(checkpoint, [case], [(1, 2, 3)])]
+    for file in (ENCODER, DECODER):
+        (tmp_path / file).write_bytes((exports[0] / file).read_bytes())
+    quantise(tmp_path, named)
+    for file in (ENCODER, DECODER):
+        nodes = onnx.load(tmp_path / file).graph.node
+        assert not any("Quantize" in node.op_type or "NBits" in node.op_type for node in nodes)
+
+
+def test_graphs_of_different_precision_are_refused(
+    exports: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Not while a picture waits for its caption."""
+    for name in FILES:
+        (tmp_path / name).write_bytes((exports[0] / name).read_bytes())
+    (tmp_path / ENCODER).write_bytes((exports[1] / ENCODER).read_bytes())
+    files = {name: sha256_of(tmp_path / name) for name in FILES}
+    write_manifest(tmp_path, replace(read_manifest(exports[0]), files=files))
+    with pytest.raises(ModelDirectoryError, match=r"decoder_model\.onnx has other inputs"):
+        Captioner.open(tmp_path, threads=1)
 
 
 def test_a_name_that_fits_no_layer_is_told(exports: tuple[Path, Path]) -> None:
