@@ -102,7 +102,9 @@ class ServerProcess:
 
 
 def clean_environment() -> dict[str, str]:
-    return {name: text for name, text in os.environ.items() if not name.startswith("CAPTION_")}
+    """Nothing of this shell's own settings, and malloc as scripts/serve has it."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("CAPTION_")}
+    return {**kept, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 @contextmanager

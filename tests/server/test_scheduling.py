@@ -262,7 +262,7 @@ async def test_closing() -> None:
 
 
 class Large:
-    """What a job wants: an encoded picture takes 42 MB."""
+    """What a job wants: an encoded picture takes 11 MB and more."""
 
 
 async def test_a_job_that_ended_holds_nothing() -> None:
