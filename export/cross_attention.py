@@ -11,6 +11,7 @@ row ONNX Runtime then reads its matrix once, as it lies, instead of packing a co
 """
 
 from collections.abc import Collection, Mapping, MutableSequence, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,12 +24,11 @@ from export.cross_key_values import (
     ONE,
     QUERY_ZERO_POINT,
     SIGNED_MAX,
-    copy,
     in_bytes,
     sized_constants,
 )
 from export.errors import QuantisationError
-from export.linears import rewrite
+from export.linears import module_of, rewrite
 
 Entries = MutableSequence[ValueInfoProto]
 
@@ -67,11 +67,8 @@ def find_cross_attentions(decoder: ModelProto) -> list[CrossProducts]:
     attentions = []
     for key, value in zip(names[::2], names[1::2], strict=True):
         scores, context = product[key], product[value]
-        module = scores.name.rpartition("/")[0].strip("/").replace("/", ".")
-        merging = transposition[context.output[0]]
-        attentions.append(
-            CrossProducts(f"{module}.key_values", key, value, scores, context, merging)
-        )
+        name, merging = f"{module_of(scores)}.key_values", transposition[context.output[0]]
+        attentions.append(CrossProducts(name, key, value, scores, context, merging))
     return attentions
 
 
@@ -149,7 +146,7 @@ def _context(attention: CrossProducts) -> list[NodeProto]:
 
 
 def _around_mean(attention: CrossProducts) -> list[NodeProto]:
-    merging = copy(attention.merging)
+    merging = deepcopy(attention.merging)
     (merged,) = merging.output
     merging.output[0] = f"{merged}.around_mean"
     return [merging, make_node("Add", [merging.output[0], f"{attention.value}_mean"], [merged])]

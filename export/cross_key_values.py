@@ -4,6 +4,7 @@ export.cross_attention says what they are for.
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ def _centred(transposition: NodeProto, split: NodeProto, name: str) -> list[Node
     mean, states, sizes, largest, step, units = (
         f"{name}.{part}" for part in ("mean", "centred", "abs", "max", "step", "units")
     )
-    split, transposition = copy(split), copy(transposition)
+    split, transposition = deepcopy(split), deepcopy(transposition)
     linear, split.input[0], split.output[0] = split.input[0], f"{name}.int8", f"{name}.heads"
     transposition.input[0] = split.output[0]
     return [
@@ -68,9 +69,3 @@ def _centred(transposition: NodeProto, split: NodeProto, name: str) -> list[Node
         transposition,
         make_node("Reshape", [step, SCALAR], [f"{name}_scale"]),
     ]
-
-
-def copy(node: NodeProto) -> NodeProto:
-    made = NodeProto()
-    made.CopyFrom(node)
-    return made

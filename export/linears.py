@@ -47,7 +47,7 @@ def find_linears(model: ModelProto) -> list[Linear]:
     for node in model.graph.node:
         if node.op_type not in ("Gemm", "MatMul") or node.input[1] not in constants:
             continue
-        name = node.name.rpartition("/")[0].strip("/").replace("/", ".")
+        name = module_of(node)
         (product,) = node.output
         if node.op_type == "Gemm":
             source, weight, bias = node.input
@@ -58,6 +58,11 @@ def find_linears(model: ModelProto) -> list[Linear]:
             outputs = (product,) if total == product else (product, total)
             linears.append(Linear(name, source, weight, False, bias, outputs))
     return linears
+
+
+def module_of(node: NodeProto) -> str:
+    """The torch module whose call the exporter wrote a node for: its name within its graph."""
+    return node.name.rpartition("/")[0].strip("/").replace("/", ".")
 
 
 def weight_of(model: ModelProto, linear: Linear) -> Floats:

@@ -6,6 +6,7 @@ stays in fp32: they need a scale per row, and finding and applying it costs most
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
 from onnx.helper import make_node
 
-from export.linears import CONTRIB
+from export.linears import CONTRIB, module_of
 
 STEP, ZERO = "scores.step", "scores.zero_point"
 CONSTANTS: dict[str, NDArray[np.generic]] = {
@@ -44,8 +45,7 @@ def find_scores(model: ModelProto) -> list[Scores]:
         product = source[softmax.input[0]]
         query, key = (source[name] for name in product.input)
         if query.op_type == key.op_type == "Transpose":
-            module = product.name.rpartition("/")[0].strip("/").replace("/", ".")
-            scores.append(Scores(f"{module}.scores", query, key, product.output[0]))
+            scores.append(Scores(f"{module_of(product)}.scores", query, key, product.output[0]))
     return scores
 
 
@@ -85,7 +85,6 @@ def _symmetric(source: str, name: str) -> Sequence[NodeProto]:
 
 
 def _transposed(transposition: NodeProto, source: str) -> NodeProto:
-    node = NodeProto()
-    node.CopyFrom(transposition)
+    node = deepcopy(transposition)
     node.input[:] = [source]
     return node

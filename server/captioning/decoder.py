@@ -30,7 +30,7 @@ class Decoder:
         self._past_names = key_value_names("past_key_values", shape.layers)
         self._cross_names = list(cross)
         self._session = Session(path, threads)
-        self._session.check(
+        self._session.expect(
             {"input_ids": tokens, "position_ids": tokens, "attention_mask": tokens}
             | dict.fromkeys(self._past_names, value)
             | dict(cross),

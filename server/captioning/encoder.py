@@ -35,7 +35,7 @@ class Encoder:
         image = manifest.image
         pixel_values = TensorType(FLOAT, (None, 3, image.height, image.width))
         self._session = Session(path, threads)
-        self._session.check(
+        self._session.expect(
             {"pixel_values": pixel_values}, cross_key_values(manifest.decoder, self.outputs)
         )
 

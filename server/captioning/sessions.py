@@ -16,7 +16,6 @@ AS_REQUESTED = 1
 
 Arrays = Mapping[str, NDArray[Any]]
 
-
 FLOAT, INT8, INT32, INT64 = (f"tensor({name})" for name in ("float", "int8", "int32", "int64"))
 
 
@@ -46,10 +45,14 @@ class Session:
         self._path = path
         self.outputs = _signature(self._session.get_outputs())
 
-    def check(self, inputs: Signature, outputs: Signature) -> None:
-        """Raises ModelDirectoryError if the graph has others."""
+    def expect(self, inputs: Signature, outputs: Signature) -> None:
+        """Have `outputs` in their own order from now on, whatever the graph's is.
+
+        Raises ModelDirectoryError if the graph has other inputs or outputs.
+        """
         _check(self._path, "input", inputs, _signature(self._session.get_inputs()))
         _check(self._path, "output", outputs, self.outputs)
+        self.outputs = outputs
 
     def run(self, feeds: Arrays) -> list[NDArray[Any]]:
         return list(self._session.run(list(self.outputs), dict(feeds)))

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 
 from server.captioning.captioner import Captioner
@@ -16,6 +17,8 @@ from server.captioning.model_directory import (
     sha256_of,
     write_manifest,
 )
+from server.captioning.options import GenerationOptions
+from tests.captioning.pictures import encoded, noise
 
 
 @pytest.fixture
@@ -98,6 +101,19 @@ def test_graphs_have_to_fit_the_manifest(copy: Path) -> None:
     ):
         with pytest.raises(ModelDirectoryError, match="its manifest implies"):
             Captioner.open(rewritten(copy, wrong), threads=1)
+
+
+def test_outputs_may_come_in_any_order(copy: Path, captioner: Captioner) -> None:
+    """They are known by their names: a decoder's past isn't another layer's."""
+    for file in ("encoder_model.onnx", "decoder_model.onnx"):
+        graph = onnx.load(copy / file)
+        outputs = list(graph.graph.output)
+        del graph.graph.output[:]
+        graph.graph.output.extend(reversed(outputs))
+        onnx.save(graph, copy / file)
+    reordered = Captioner.open(rewritten(copy, read_manifest(copy)), threads=1)
+    picture = encoded(noise(0)), "a picture of", GenerationOptions()
+    assert reordered.caption(*picture).token_ids == captioner.caption(*picture).token_ids
 
 
 def test_graphs_cannot_change_places(copy: Path) -> None:
