@@ -4,8 +4,10 @@ How close is told beside MARGIN.
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from server.captioning.colours import to_rgb
 from server.captioning.manifest import ImageSettings
@@ -25,13 +27,18 @@ FORMATS = ("JPEG", "MPO")
 #:     checks, mean        4.6     4.6     3.4     1.5     0.9
 #:     checks, greatest     28      32      20      11       6
 #:
-#: To decode and resize 4000 x 3000 pixels in 3.8 MB takes 118 ms; of halves 61, of quarters 44, and
+#: To decode and resize 4000 x 3000 pixels in 3.8 MB takes 118 ms; of halves 61, of quarters 41, and
 #: 32 of these are the entropy decoding that no fraction saves. This margin is the greatest, in
 #: halves, at which 12 megapixels are quartered at any aspect ratio up to 16:9.
 MARGIN = 1.5
 
+#: What Pillow reads of a file at a time: all of it, which lies in memory.
+WHOLE_FILE = 2**31 - 1
 
-def draft(image: Image.Image, target: ImageSettings) -> Image.Image | None:
+_second_thread = ThreadPoolExecutor(1, thread_name_prefix="resize")
+
+
+def draft(image: ImageFile, target: ImageSettings) -> Image.Image | None:
     """An opened, not yet loaded JPEG as an upright RGB picture of the target's size.
 
     libjpeg gives 1/2, 1/4 or 1/8 of the scale for a part of the work: this takes the smallest that
@@ -48,8 +55,32 @@ def draft(image: Image.Image, target: ImageSettings) -> Image.Image | None:
     drafted = image.draft(None, (math.ceil(MARGIN * width), math.ceil(MARGIN * height)))
     if drafted is None or image.size == whole:
         return None
+    image.decodermaxblock = WHOLE_FILE
     image.load()
     # Where the fraction does not divide a side, the last pixels reach beyond the picture's edge.
     _, box = drafted
-    resized = to_rgb(image).resize((width, height), Image.Resampling(target.resample), box)
-    return turned(resized, turn)
+    resampling = Image.Resampling(target.resample)
+    return turned(_resized(to_rgb(image), (width, height), resampling, box), turn)
+
+
+def _resized(
+    picture: Image.Image,
+    size: tuple[int, int],
+    resampling: Image.Resampling,
+    box: tuple[float, float, float, float],
+) -> Image.Image:
+    """What `resize` gives, within one level, by halves on two threads: 3.4 ms instead of 6.3.
+
+    A half sees beyond its edge, but Pillow may take the two passes of the resampling in the other
+    order, and it rounds in between.
+    """
+    (width, height), (left, upper, right, lower) = size, box
+    middle = height // 2
+    seam = upper + (lower - upper) * middle / height
+    lower_half = _second_thread.submit(
+        picture.resize, (width, height - middle), resampling, (left, seam, right, lower)
+    )
+    resized = Image.new(picture.mode, size)
+    resized.paste(picture.resize((width, middle), resampling, (left, upper, right, seam)))
+    resized.paste(lower_half.result(), (0, middle))
+    return resized

@@ -7,6 +7,7 @@ from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import DecompressionBombError
+from PIL.ImageFile import ImageFile
 
 from server.captioning.colours import scale_transparent_colour, to_rgb
 from server.captioning.draft import draft
@@ -20,7 +21,7 @@ from server.captioning.manifest import ImageSettings
 from server.captioning.orientation import turn_of, turned
 
 #: Part of the cache key: raise it when the same bytes come to give another tensor.
-PREPROCESSING_VERSION = 2
+PREPROCESSING_VERSION = 3
 
 #: Pillow reaches no parser outside this list. Multi-picture (MPO) files are JPEGs to it.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -68,7 +69,7 @@ def _pillow() -> Iterator[None]:
             raise UndecodableImage("The picture is truncated or corrupt.") from exc
 
 
-def _open(data: bytes, max_pixels: int) -> Image.Image:
+def _open(data: bytes, max_pixels: int) -> ImageFile:
     try:
         image = Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as exc:

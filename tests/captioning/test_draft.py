@@ -1,8 +1,10 @@
 """Large JPEGs decoded at a fraction of their scale: how close they come, and what stays exact."""
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -75,6 +77,22 @@ def test_a_large_jpeg_comes_near_the_full_decode(large: Image.Image, variant: st
     """Within the stated distance, however the 12 megapixels are kept."""
     change, options = VARIANTS[variant]
     assert_near(encoded(change(large), "JPEG", quality=90, **options), BASE)
+
+
+@pytest.mark.parametrize("target", [WIDE, replace(WIDE, width=48, height=97)])
+@pytest.mark.parametrize("size", [(701, 501), (501, 701)])
+def test_halves_are_resized_like_the_whole(size: tuple[int, int], target: ImageSettings) -> None:
+    """To the last row, within a level."""
+    data = encoded(small(*size), "JPEG")
+    image = Image.open(BytesIO(data))
+    drafted = image.draft(
+        None, (math.ceil(MARGIN * target.width), math.ceil(MARGIN * target.height))
+    )
+    assert drafted
+    resampling = Image.Resampling(target.resample)
+    whole = image.resize((target.width, target.height), resampling, drafted[1])
+    distance = np.abs(np.asarray(whole, np.int16) - levels(data, target, exact=False))
+    assert distance.max() <= 1
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
