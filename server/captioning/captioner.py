@@ -16,6 +16,7 @@ from server.captioning.decoder import Decoder
 from server.captioning.encoder import EncodedImage, Encoder
 from server.captioning.encoder_cache import EncoderCache
 from server.captioning.lengths import max_length
+from server.captioning.memory import give_back_free_memory
 from server.captioning.model_directory import ModelDirectory
 from server.captioning.options import GenerationOptions
 from server.captioning.pixel_values import to_pixel_values
@@ -129,13 +130,17 @@ class Captioner:
         return search.run(self._decode(image, prompt_ids, settings), self._step_alone)
 
     def warm_up(self) -> None:
-        """Run both graphs once, so that the first caption doesn't pay for what they set up."""
+        """Run both graphs once, so that the first caption doesn't pay for what they set up.
+
+        What loading them took, and running them doesn't, goes back to the system.
+        """
         image = self.manifest.image
         encoded = self.encode(np.zeros((1, 3, image.height, image.width), np.float32))
         prompt_ids = self._prompts.encode(None)
         self.generate(
             encoded, prompt_ids, self._settings(prompt_ids, GenerationOptions(max_new_tokens=2))
         )
+        give_back_free_memory()
 
     def close(self) -> None:
         """Leave the model's memory to the next one. The captioner can't be used any more."""
