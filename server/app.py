@@ -56,7 +56,9 @@ async def open_resources(
     keys = configured_keys(settings)
     captioner = await asyncio.to_thread(open_captioner, settings)
     await asyncio.to_thread(captioner.warm_up)
-    async with open_worker(captioner.step, settings.queue_size, settings.batch_size) as worker:
+    async with open_worker(
+        captioner.step, captioner.gather, settings.queue_size, settings.batch_size
+    ) as worker:
         model = captioner.manifest
         logger.info(
             "model: %s, %s, digest %.12s; threads: %d",

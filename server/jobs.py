@@ -19,6 +19,7 @@ class Job(Generic[Want, Got]):
         self.want: Want
         self.future: Future[Any] = Future()
         self.abandoned = False
+        self.under_way = False
 
     def begin(self) -> bool:
         """Work up to the first want; False if the job is over."""
@@ -28,6 +29,7 @@ class Job(Generic[Want, Got]):
 
     def go_on(self, got: Got) -> bool:
         """Work up to the next want; False if the job is over."""
+        self.under_way = True
         return self._advance(lambda: self._work.send(got))
 
     def end_if_abandoned(self) -> bool:

@@ -41,6 +41,9 @@ class Captioner(Protocol):
     ) -> Generator[Any, Any, Caption]:
         """A caption in the making, which is sent what `step` gives for what it yields."""
 
+    def gather(self, wants: Sequence[Any]) -> bool:
+        """Prepare a step for all who want it so far; whether one more may come to it."""
+
     def step(self, wants: Sequence[Any]) -> Sequence[Any]: ...
 
     def warm_up(self) -> None: ...

@@ -22,14 +22,21 @@ class Worker(Generic[Want, Got]):
     """One thread, which owns the model: a second one would not caption faster.
 
     Jobs in hand get what they want all in one `step`; together they have at most `batch_size`
-    places. Up to `queue_size` jobs wait; where there is room one is begun between two steps, so
-    that a crowd of new ones can't hold up those in hand.
+    places. Up to `queue_size` jobs wait. Between two steps one of them is begun where there is
+    room, so that new jobs can't hold up those under way. While nobody has taken a step more are, so
+    that a crowd takes all of them together: each time `gather` gets what all in hand want, and says
+    whether to go on.
     """
 
     def __init__(
-        self, step: Callable[[Sequence[Want]], Sequence[Got]], queue_size: int, batch_size: int
+        self,
+        step: Callable[[Sequence[Want]], Sequence[Got]],
+        gather: Callable[[Sequence[Want]], bool],
+        queue_size: int,
+        batch_size: int,
     ) -> None:
         self._step = step
+        self._gather = gather
         self._batch_size = batch_size
         self._capacity = queue_size + batch_size
         self._unfinished = 0
@@ -90,8 +97,8 @@ class Worker(Generic[Want, Got]):
             if not in_hand:
                 with self._changed:
                     self._changed.wait_for(lambda: self._waiting or self._closing)
-            in_hand += self._next(self._batch_size - sum(job.places for job in in_hand))
             try:
+                self._begin(in_hand)
                 in_hand = self._fulfil(in_hand)
             except BaseException as exc:  # Without this thread nobody would be answered any more.
                 for job in in_hand:
@@ -100,13 +107,21 @@ class Worker(Generic[Want, Got]):
         for job in in_hand:
             job.end(CancelledError())
 
-    def _next(self, places: int) -> list[Job[Want, Got]]:
-        """The job that waits longest, begun, if there is one, it fits, and goes on."""
+    def _begin(self, in_hand: list[Job[Want, Got]]) -> None:
+        """Let jobs that wait join those in hand."""
+        while job := self._next(self._batch_size - sum(each.places for each in in_hand)):
+            if job.begin():
+                in_hand.append(job)
+            if self._closing or any(each.under_way for each in in_hand):
+                return
+            if not self._gather([each.want for each in in_hand]):
+                return
+
+    def _next(self, places: int) -> Job[Want, Got] | None:
+        """The job that waits longest, if there is one and it fits."""
         with self._changed:
-            if not self._waiting or self._waiting[0].places > places:
-                return []
-            job = self._waiting.popleft()
-        return [job] if job.begin() else []
+            fits = self._waiting and self._waiting[0].places <= places
+            return self._waiting.popleft() if fits else None
 
     def _fulfil(self, jobs: Sequence[Job[Want, Got]]) -> list[Job[Want, Got]]:
         """One step for all; those that go on after it."""
@@ -128,9 +143,12 @@ class Worker(Generic[Want, Got]):
 
 @asynccontextmanager
 async def open_worker(
-    step: Callable[[Sequence[Want]], Sequence[Got]], queue_size: int, batch_size: int
+    step: Callable[[Sequence[Want]], Sequence[Got]],
+    gather: Callable[[Sequence[Want]], bool],
+    queue_size: int,
+    batch_size: int,
 ) -> AsyncIterator[Worker[Want, Got]]:
-    worker = Worker(step, queue_size, batch_size)
+    worker = Worker(step, gather, queue_size, batch_size)
     try:
         yield worker
     finally:

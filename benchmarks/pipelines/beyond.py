@@ -53,11 +53,12 @@ class Ours:
         return perf_counter() - began
 
     async def _caption_all(self, images: list[bytes], batch_size: int) -> float:
-        async with open_worker(self.captioner.step, CROWD, batch_size) as worker:
+        captioner = self.captioner
+        async with open_worker(captioner.step, captioner.gather, CROWD, batch_size) as worker:
             began = perf_counter()
             async with asyncio.TaskGroup() as group:
                 for image in images:
-                    start = partial(self.captioner.start, image, None, OPTIONS)
+                    start = partial(captioner.start, image, None, OPTIONS)
                     group.create_task(worker.run(start))
             return perf_counter() - began
 

@@ -55,29 +55,39 @@ class Batch:
         self._past: Values = []
         self._cross: Values = []
 
+    def gather(self, turns: Sequence[Turn]) -> bool:
+        """Make room for what the next step is to take together, a turn more at every call.
+
+        The keys and values of a picture then lie in memory once. False if a turn will be taken
+        alone: its picture stays as it is until then, and more of that kind would take memory.
+        """
+        self._gathered(turns)
+        return all(_goes_with_others(each) for each in turns)
+
     def step(self, turns: Sequence[Turn]) -> list[Scores]:
         """The logits float32 [rows, vocab] for each turn, of which at most `size` are.
 
         A decoding that has a row and no turn has ended. Prompts and beams take a step of their own.
         """
-        feeds = {
-            each.decoding: each.feed
-            for each in turns
-            if not each.alone and each.feed.tokens.size == 1
-        }
-        if len(feeds) == 1 and not feeds.keys() <= set(self._members):
-            feeds = {}
-        if not feeds:
-            self._members, self._lengths, self._past = [], [], []
+        feeds = self._gathered(turns)
         scores = self._step_together(feeds) if feeds else {}
         return [
             scores[each.decoding] if each.decoding in scores else each.decoding(each.feed)
             for each in turns
         ]
 
-    def _step_together(self, feeds: Mapping[Decoding, Feed]) -> dict[Decoding, Scores]:
-        if feeds.keys() != set(self._members):
+    def _gathered(self, turns: Sequence[Turn]) -> Mapping[Decoding, Feed]:
+        """The feeds of those that have a row now; one that has none yet gets none for itself."""
+        feeds = {each.decoding: each.feed for each in turns if _goes_with_others(each)}
+        if len(feeds) == 1 and not feeds.keys() <= set(self._members):
+            feeds = {}
+        if not feeds:
+            self._members, self._lengths, self._past = [], [], []
+        elif feeds.keys() != set(self._members):
             self._seat(feeds)
+        return feeds
+
+    def _step_together(self, feeds: Mapping[Decoding, Feed]) -> dict[Decoding, Scores]:
         rows = len(self._members)
         tokens = np.concatenate([feeds[member].tokens for member in self._members])
         logits, self._past = self._decoder.run(
@@ -114,6 +124,11 @@ class Batch:
         ]
         for rows, value in zip(self._cross, values, strict=True):
             rows[row] = value
+
+
+def _goes_with_others(turn: Turn) -> bool:
+    """A prompt doesn't: it has more tokens than one."""
+    return not turn.alone and turn.feed.tokens.size == 1
 
 
 def _stack(pasts: Sequence[Values]) -> Values:

@@ -110,6 +110,10 @@ class Captioner:
             ),
         )
 
+    def gather(self, turns: Sequence[Turn]) -> bool:
+        """Prepare a step for all captions started so far; whether another may be before it."""
+        return self._batch.gather(turns)
+
     def step(self, turns: Sequence[Turn]) -> list[Scores]:
         """One step of the decoder for every caption in the making, at most `batch_size` of them."""
         return self._batch.step(turns)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from server.captioning.batch import Turn
 from server.captioning.caption import Caption
 from server.captioning.captioner import Captioner, Captioning
 from server.captioning.options import GenerationOptions
@@ -58,6 +59,8 @@ def captions(captioner: Captioner, waiting: list[Case], rng: random.Random) -> l
                 break
             in_hand[number] = waiting[number].start(captioner)
             wants[number] = next(in_hand[number])
+            if rng.random() < 0.5:
+                captioner.gather([wants[n] for n in sorted(in_hand)])
         order = rng.sample(sorted(in_hand), len(in_hand))
         for number, logits in zip(order, captioner.step([wants[n] for n in order]), strict=True):
             try:
@@ -103,3 +106,23 @@ def test_a_caption_given_up_leaves_its_row(captioner: Captioner, batching: Capti
                 del wants[each]
     assert made[second].token_ids == stays.alone(captioner).token_ids
     assert made[third].token_ids == comes.alone(captioner).token_ids
+
+
+@pytest.mark.parametrize(("prompt", "room"), [(None, True), ("a picture of", False)])
+def test_what_is_gathered_lies_in_memory_once(
+    batching: Captioner, prompt: str | None, room: bool
+) -> None:
+    """In the rows of the next step; a prompt takes a step of its own, and no other may wait."""
+    started = [
+        Case(encoded(noise(number)), each, GenerationOptions()).start(batching)
+        for number, each in enumerate((None, None, prompt))
+    ]
+    wants: list[Turn] = []
+    answers = []
+    for captioning in started:
+        wants.append(next(captioning))
+        answers.append(batching.gather(wants))
+    assert answers == [True, True, room]
+    assert [want.decoding.image.nbytes > 0 for want in wants] == [False, False, not room]
+    for captioning in started:
+        captioning.close()

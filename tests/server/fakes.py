@@ -96,5 +96,8 @@ class FakeCaptioner:
         text = f"{prompt or ''} {len(image)} bytes".strip()
         return Caption(text, (30522, 7, 102), -0.25, "stop", Timings(0.001, 0.002, 0.003))
 
+    def gather(self, wants: Sequence[None]) -> bool:
+        return True
+
     def step(self, wants: Sequence[None]) -> Sequence[None]:
         return wants

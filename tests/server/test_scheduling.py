@@ -38,10 +38,12 @@ class Job:
 
 
 class Steps:
-    """Remembers who took part in which step; fails where it is told to."""
+    """Remembers who took part in which step, and who was gathered; fails where it is told to."""
 
     def __init__(self) -> None:
         self.taken: list[Sequence[Job]] = []
+        self.gathered: list[Sequence[Job]] = []
+        self.room = True
         self.failure: Exception | None = None
 
     def __call__(self, jobs: Sequence[Job]) -> list[str]:
@@ -50,12 +52,20 @@ class Steps:
             raise self.failure
         return [threading.current_thread().name for _ in jobs]
 
+    def gather(self, jobs: Sequence[Job]) -> bool:
+        self.gathered.append(jobs)
+        return self.room
+
+
+def always(_: Sequence[object]) -> bool:
+    return True
+
 
 @asynccontextmanager
 async def worker_of(
     steps: Steps, queue_size: int, batch_size: int = 1
 ) -> AsyncIterator[Worker[Job, str]]:
-    async with open_worker(steps, queue_size, batch_size) as worker:
+    async with open_worker(steps, steps.gather, queue_size, batch_size) as worker:
         yield worker
 
 
@@ -107,6 +117,55 @@ async def test_jobs_join_as_they_come() -> None:
         assert max(map(len, steps.taken)) == 2
 
 
+@pytest.mark.parametrize(("room", "together"), [(True, 3), (False, 1)])
+async def test_a_crowd_takes_its_steps_together(room: bool, together: int) -> None:
+    """All that came while the first was begun are, before it takes a step, as far as they fit."""
+    steps, came = Steps(), threading.Event()
+    steps.room = room
+    async with worker_of(steps, queue_size=9, batch_size=3) as worker:
+        first, *others = jobs = [Job() for _ in range(4)]
+
+        def slow_to_begin() -> Generator[Job, str, str]:
+            assert came.wait(PATIENCE)
+            return (yield from first())
+
+        callers = [asyncio.create_task(worker.run(slow_to_begin))]
+        callers += [asyncio.create_task(worker.run(job)) for job in others]
+        await until(lambda: worker.queued == len(others))
+        came.set()
+        await until(lambda: bool(steps.taken))
+        assert steps.taken[0] == jobs[:together]
+        assert steps.gathered == [jobs[:count] for count in range(1, together + 1)]
+
+        for job in jobs:
+            job.end.set()
+        await asyncio.gather(*callers)
+
+
+async def test_a_crowd_does_not_hold_up_those_under_way() -> None:
+    """Between two of their steps one job is begun."""
+    steps, stepping, came = Steps(), threading.Event(), threading.Event()
+
+    def slow_at_first(jobs: Sequence[Job]) -> list[str]:
+        stepping.set()
+        assert came.wait(PATIENCE)
+        return steps(jobs)
+
+    async with open_worker(slow_at_first, always, queue_size=9, batch_size=3) as worker:
+        first, second, third = jobs = [Job() for _ in range(3)]
+        callers = [asyncio.create_task(worker.run(first))]
+        await wait(stepping)
+        callers += [asyncio.create_task(worker.run(job)) for job in (second, third)]
+        await until(lambda: worker.queued == 2)
+        came.set()
+        await until(lambda: jobs in steps.taken)
+        assert steps.taken.index([first, second]) < steps.taken.index(jobs)
+
+        for job in jobs:
+            job.end.set()
+        await asyncio.gather(*callers)
+
+
 async def test_error_of_a_step() -> None:
     """A step that fails is an error of all who took part in it, and of nobody later."""
     steps = Steps()
@@ -138,7 +197,7 @@ async def test_error_of_the_runtime() -> None:
         return []
 
     for step, error in ((panics, Panic), (answers_nobody, ValueError)):
-        async with open_worker(step, queue_size=0, batch_size=1) as worker:
+        async with open_worker(step, always, queue_size=0, batch_size=1) as worker:
             for _ in range(2):
                 with pytest.raises(error):
                     await worker.run(Job())
@@ -280,7 +339,7 @@ async def test_a_job_that_ended_holds_nothing() -> None:
 
     gc.disable()
     try:
-        async with open_worker(nothing, queue_size=0, batch_size=1) as worker:
+        async with open_worker(nothing, always, queue_size=0, batch_size=1) as worker:
             await worker.run(job)
             await until(lambda: not any(each() for each in wanted))
     finally:
