@@ -21,7 +21,7 @@ from server.captioning.manifest import ImageSettings
 from server.captioning.orientation import turn_of, turned
 
 #: Part of the cache key: raise it when the same bytes come to give another tensor.
-PREPROCESSING_VERSION = 3
+PREPROCESSING_VERSION = 2
 
 #: Pillow reaches no parser outside this list. Multi-picture (MPO) files are JPEGs to it.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
