@@ -19,6 +19,7 @@ class Job(Generic[Want, Got]):
         self.want: Want
         self.future: Future[Any] = Future()
         self.abandoned = False
+        #: Whether it was given a step.
         self.under_way = False
 
     def begin(self) -> bool:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import asynccontextmanager, suppress
+from statistics import fmean
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
@@ -41,7 +42,8 @@ class Worker(Generic[Want, Got]):
         self._capacity = queue_size + batch_size
         self._unfinished = 0
         self._finished_at = 0.0
-        self._seconds_per_job = 0.0
+        # Of the last jobs, as many as two crowds have: those who step together end together.
+        self._seconds: deque[float] = deque(maxlen=2 * batch_size)
         self._waiting: deque[Job[Want, Got]] = deque()
         self._closing = False
         self._changed = threading.Condition()
@@ -108,10 +110,11 @@ class Worker(Generic[Want, Got]):
             job.end(CancelledError())
 
     def _begin(self, in_hand: list[Job[Want, Got]]) -> None:
-        """Let jobs that wait join those in hand."""
+        """Let jobs that wait join those in hand, up to one that ends at once, for many might."""
         while job := self._next(self._batch_size - sum(each.places for each in in_hand)):
-            if job.begin():
-                in_hand.append(job)
+            if not job.begin():
+                return
+            in_hand.append(job)
             if self._closing or any(each.under_way for each in in_hand):
                 return
             if not self._gather([each.want for each in in_hand]):
@@ -134,11 +137,13 @@ class Worker(Generic[Want, Got]):
     def _finish(self, done: Future[Any]) -> None:
         self._unfinished -= 1
         if not done.cancelled():
-            took, self._finished_at = perf_counter() - self._finished_at, perf_counter()
-            self._seconds_per_job += 0.2 * (took - self._seconds_per_job)
+            now = perf_counter()
+            self._seconds.append(now - self._finished_at)
+            self._finished_at = now
 
     def _retry_after(self) -> int:
-        return min(MAX_RETRY_AFTER, max(1, math.ceil(self._unfinished * self._seconds_per_job)))
+        a_job = fmean(self._seconds) if self._seconds else 0
+        return min(MAX_RETRY_AFTER, max(1, math.ceil(self._unfinished * a_job)))
 
 
 @asynccontextmanager

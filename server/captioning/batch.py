@@ -61,7 +61,7 @@ class Batch:
         The keys and values of a picture then lie in memory once. False if a turn will be taken
         alone: its picture stays as it is until then, and more of that kind would take memory.
         """
-        self._gathered(turns)
+        self._seat_all(turns)
         return all(_goes_with_others(each) for each in turns)
 
     def step(self, turns: Sequence[Turn]) -> list[Scores]:
@@ -69,15 +69,15 @@ class Batch:
 
         A decoding that has a row and no turn has ended. Prompts and beams take a step of their own.
         """
-        feeds = self._gathered(turns)
+        feeds = self._seat_all(turns)
         scores = self._step_together(feeds) if feeds else {}
         return [
             scores[each.decoding] if each.decoding in scores else each.decoding(each.feed)
             for each in turns
         ]
 
-    def _gathered(self, turns: Sequence[Turn]) -> Mapping[Decoding, Feed]:
-        """The feeds of those that have a row now; one that has none yet gets none for itself."""
+    def _seat_all(self, turns: Sequence[Turn]) -> Mapping[Decoding, Feed]:
+        """Give rows to those who go with others, unless one alone has none yet; their feeds."""
         feeds = {each.decoding: each.feed for each in turns if _goes_with_others(each)}
         if len(feeds) == 1 and not feeds.keys() <= set(self._members):
             feeds = {}

@@ -111,7 +111,7 @@ class Captioner:
         )
 
     def gather(self, turns: Sequence[Turn]) -> bool:
-        """Prepare a step for all captions started so far; whether another may be before it."""
+        """Prepare a step for all captions started so far; whether one more may come to it."""
         return self._batch.gather(turns)
 
     def step(self, turns: Sequence[Turn]) -> list[Scores]:

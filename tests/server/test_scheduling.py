@@ -166,6 +166,34 @@ async def test_a_crowd_does_not_hold_up_those_under_way() -> None:
         await asyncio.gather(*callers)
 
 
+async def test_jobs_that_fail_hold_up_nobody() -> None:
+    """Who is begun takes a step for each one that fails after it."""
+    steps, came = Steps(), threading.Event()
+    before_failures: list[int] = []
+
+    def broken() -> Generator[Job, str, None]:
+        before_failures.append(len(steps.taken))
+        raise ZeroDivisionError
+        yield
+
+    async with worker_of(steps, queue_size=9, batch_size=2) as worker:
+        first = Job()
+
+        def slow_to_begin() -> Generator[Job, str, str]:
+            assert came.wait(PATIENCE)
+            return (yield from first())
+
+        caller = asyncio.create_task(worker.run(slow_to_begin))
+        failing = [asyncio.create_task(worker.run(broken)) for _ in range(3)]
+        await until(lambda: worker.queued == 3)
+        came.set()
+        await asyncio.gather(*failing, return_exceptions=True)
+        assert before_failures == [0, 1, 2]
+
+        first.end.set()
+        await caller
+
+
 async def test_error_of_a_step() -> None:
     """A step that fails is an error of all who took part in it, and of nobody later."""
     steps = Steps()
@@ -267,6 +295,28 @@ async def test_queue_is_bounded() -> None:
             job.end.set()
         await asyncio.gather(*callers)
         assert await worker.run(late)
+
+
+async def test_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the time that those before need, though a crowd ends all at once."""
+    now = 0.0
+    monkeypatch.setattr("server.scheduling.perf_counter", lambda: now)
+    async with worker_of(Steps(), queue_size=0, batch_size=4) as worker:
+        for _ in range(3):
+            jobs = [Job() for _ in range(4)]
+            callers = [asyncio.create_task(worker.run(job)) for job in jobs]
+            for job in jobs:
+                await wait(job.begun)
+
+            with pytest.raises(Overloaded) as refusal:
+                await worker.run(Job())
+
+            now += 20
+            for job in jobs:
+                job.end.set()
+            await asyncio.gather(*callers)
+
+        assert refusal.value.retry_after == 20
 
 
 async def test_abandoned_in_the_queue() -> None:
