@@ -50,7 +50,7 @@ def plan(options: Namespace) -> Plan[PipelineRow]:
 
 def measure(options: Namespace, subject: Subject, bar: Bar) -> Generator[PipelineRow, None, None]:
     """Raises WrongAnswer."""
-    jpeg = draw(SIZES[options.size], 0).jpeg
+    picture, large = draw(SIZES[options.size], 0), draw(SIZES["12 MP"], 0).jpeg
     with ExitStack() as stack:
         floor = stack.enter_context(process())
         yield floor(work_of, subject.any_directory())
@@ -60,7 +60,7 @@ def measure(options: Namespace, subject: Subject, bar: Bar) -> Generator[Pipelin
             bar.say(f"loading {name}")
             call = stack.enter_context(process())
             try:
-                yield load(call, name, subject, options.threads, jpeg)
+                yield load(call, name, subject, options.threads, picture.jpeg)
                 pipelines[name] = call
             except (PeerUnavailable, ModelUnavailable, ModelDirectoryError) as exc:
                 yield Absent(name, str(exc))
@@ -71,8 +71,8 @@ def measure(options: Namespace, subject: Subject, bar: Bar) -> Generator[Pipelin
             yield from floor(measure_kernels, number)
             for name in rotated(list(pipelines), number):
                 for tokens in options.tokens:
-                    yield pipelines[name](worker.caption, number, name, jpeg, tokens)
-            yield from beyond(measure_ours, number, options.size)
+                    yield pipelines[name](worker.caption, number, name, picture.jpeg, tokens)
+            yield from beyond(measure_ours, number, picture, large)
 
 
 def load(call: Call, name: str, subject: Subject, threads: int, jpeg: bytes) -> Loaded:
