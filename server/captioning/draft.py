@@ -79,9 +79,12 @@ def _resized(
     (width, height), (left, upper, right, lower) = size, box
     middle = height // 2
     seam = upper + (lower - upper) * middle / height
-    lower_half = _second_thread.submit(
-        picture.resize, (width, height - middle), resampling, (left, seam, right, lower)
-    )
+    try:
+        lower_half = _second_thread.submit(
+            picture.resize, (width, height - middle), resampling, (left, seam, right, lower)
+        )
+    except RuntimeError:  # The system has no thread to spare, which isn't the picture's fault.
+        return picture.resize(size, resampling, box)
     resized = Image.new(picture.mode, size)
     resized.paste(picture.resize((width, middle), resampling, (left, upper, right, seam)))
     resized.paste(lower_half.result(), (0, middle))

@@ -99,6 +99,18 @@ def test_halves_are_resized_like_the_whole(size: tuple[int, int], target: ImageS
     assert np.array_equal(np.asarray(whole), levels(data, target, exact=False))
 
 
+def test_a_system_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is no fault of the picture."""
+    data = encoded(small(701, 501), "JPEG", quality=90)
+    drafted = levels(data, WIDE, exact=False)
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("server.captioning.draft._second_thread.submit", refuse)
+    assert np.array_equal(levels(data, WIDE, exact=False), drafted)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_drafts_lie_upright(orientation: int) -> None:
     """Every orientation is undone, and the target's sides are those of the upright picture."""
