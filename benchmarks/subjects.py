@@ -5,8 +5,8 @@ from pathlib import Path
 
 from benchmarks.errors import ModelUnavailable
 from server.captioning.errors import ModelDirectoryError
-from server.captioning.manifest import Manifest
-from server.captioning.model_directory import read_manifest
+from server.captioning.model.directory import read_manifest
+from server.captioning.model.manifest import Manifest
 
 WORK = Path(__file__).parent / ".work"
 BASE = "base"

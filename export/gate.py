@@ -21,7 +21,7 @@ from export.verify import (
     runtime_captions,
     transformers_captions,
 )
-from server.captioning.manifest import Precision
+from server.captioning.model.manifest import Precision
 
 LOGIT_CASES = 8  # captions whose logits are compared: each is hundreds of thousands of numbers
 TOLD_LAYERS = 5

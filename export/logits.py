@@ -11,12 +11,12 @@ from transformers import BlipProcessor
 
 from export.checkpoint import Checkpoint
 from export.verify import Case, TokenIds
-from server.captioning.decoder import Decoder
-from server.captioning.encoder import Encoder
-from server.captioning.images import decode
-from server.captioning.model_directory import ModelDirectory
-from server.captioning.pixel_values import to_pixel_values
-from server.captioning.sequences import Feed
+from server.captioning.generation.types import Feed
+from server.captioning.image.decode import decode
+from server.captioning.image.pixel_values import to_pixel_values
+from server.captioning.model.decoder import Decoder
+from server.captioning.model.directory import ModelDirectory
+from server.captioning.model.encoder import Encoder
 from server.captioning.threads import available_threads
 
 Logits = NDArray[np.float32]

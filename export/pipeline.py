@@ -13,8 +13,8 @@ from export.progress import Steps
 from export.quantise import quantise
 from export.quiet import quiet
 from export.sources import Source
-from server.captioning.manifest import Manifest
-from server.captioning.model_directory import write_manifest
+from server.captioning.model.directory import write_manifest
+from server.captioning.model.manifest import Manifest
 
 # Eight captions a picture in two pipelines: milliseconds each for a small model, but about a minute
 # a picture at base geometry on two cores.

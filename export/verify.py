@@ -13,7 +13,7 @@ from export.errors import CaptionMismatch
 from export.pictures import Picture
 from server.captioning.captioner import Captioner
 from server.captioning.errors import CaptioningError
-from server.captioning.manifest import GenerationDefaults
+from server.captioning.model.manifest import GenerationDefaults
 from server.captioning.options import GenerationOptions
 
 PROMPTS = (None, "a picture of", "a photo of", "there is")

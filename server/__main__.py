@@ -11,8 +11,8 @@ import uvloop
 from server.app import OpenCaptioner, create_app, open_captioner, open_resources
 from server.captioning.errors import ModelDirectoryError
 from server.errors import StartupError
-from server.logs import configure_logging
-from server.serving import Server, bound, configure
+from server.http.uvicorn_server import Server, bound, configure
+from server.logging import configure_logging
 from server.settings import Settings
 
 

@@ -10,20 +10,20 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.access import Access, configured_keys
-from server.admission import Admission
-from server.cache.opening import open_cache
-from server.captioning.captioner import Captioner as OnnxCaptioner
+from server.cache.factory import open_cache
+from server.captioning.captioner import Captioner as BlipCaptioner
 from server.captioning.errors import CaptioningError
 from server.errors import RequestError, handle_http_exception, handle_refusal
-from server.metrics import Metrics, PartsCollector
-from server.pipeline import Captioner, Pipeline
-from server.routes import caption, health, info, metrics, openapi
-from server.scheduling import open_worker
+from server.http.admission import Admission
+from server.http.auth import ApiKeys, configured_keys
+from server.http.forms import form_limits
+from server.http.metrics import Metrics, PartsCollector
+from server.http.routes import caption, health, info, metrics, openapi
+from server.http.state import Resources
+from server.http.telemetry import Telemetry
+from server.inference.batcher import open_batcher
+from server.inference.service import Captioner, CaptionService
 from server.settings import Settings
-from server.state import Resources
-from server.telemetry import Telemetry
-from server.uploads import form_limits
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ ROUTES = (*caption.routes, *health.routes, *info.routes, *metrics.routes, *opena
 
 def open_captioner(settings: Settings) -> Captioner:
     """Load the model directory. Raises ModelDirectoryError."""
-    return OnnxCaptioner.open(
+    return BlipCaptioner.open(
         settings.model,
         threads=settings.threads,
         max_pixels=settings.max_pixels,
@@ -56,7 +56,7 @@ async def open_resources(
     keys = configured_keys(settings)
     captioner = await asyncio.to_thread(open_captioner, settings)
     await asyncio.to_thread(captioner.warm_up)
-    async with open_worker(
+    async with open_batcher(
         captioner.step, captioner.gather, settings.queue_size, settings.batch_size
     ) as worker:
         model = captioner.manifest
@@ -71,10 +71,10 @@ async def open_resources(
                 PartsCollector(admission, worker, cache, model, captioner.digest)
             )
             yield Resources(
-                access=Access(keys),
+                access=ApiKeys(keys),
                 admission=admission,
                 metrics=measured,
-                pipeline=Pipeline(captioner, worker, cache),
+                pipeline=CaptionService(captioner, worker, cache),
                 form_limits=form_limits(settings.max_body_mb * 1_000_000, settings.receive_timeout),
                 model_name=model.name,
                 info=info.describe(captioner, settings),

@@ -13,7 +13,7 @@ RequestError
 │   └── FieldTooLong
 └── Unavailable
     ├── Overloaded
-    ├── SentTooSlowly
+    ├── SlowClientEvicted
     └── Draining
 
 StartupError stands apart: it ends the process before there is a request.
@@ -97,7 +97,7 @@ class Overloaded(Unavailable):
     """As much work as the server takes is already waiting."""
 
 
-class SentTooSlowly(Unavailable):
+class SlowClientEvicted(Unavailable):
     """There is no room, and this one makes some: its body comes too slowly to be waited for."""
 
     def __init__(self, message: str, retry_after: int) -> None:
@@ -133,7 +133,7 @@ STATUSES: dict[type[Exception], Status] = {
     FieldTooLong: Status(422, "field_too_long"),
     captioning.OptionOutOfRange: Status(422, "option_out_of_range"),
     Overloaded: Status(503, "overloaded"),
-    SentTooSlowly: Status(503, "sent_too_slowly"),
+    SlowClientEvicted: Status(503, "sent_too_slowly"),
     Draining: Status(503, "draining"),
 }
 

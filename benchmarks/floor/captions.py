@@ -9,7 +9,7 @@ from benchmarks.floor.work import work_of
 from benchmarks.processes import process
 from benchmarks.rows import CaptionFloor, MachineRate
 from benchmarks.subjects import Subject
-from server.captioning.model_directory import read_manifest
+from server.captioning.model.directory import read_manifest
 
 ROUNDS = 3
 

@@ -11,7 +11,7 @@ from onnxruntime.tools.symbolic_shape_infer import (  # type: ignore[import-unty
 
 from benchmarks.floor.limits import WEIGHT_BYTES
 from benchmarks.rows import Work
-from server.captioning.model_directory import ModelDirectory
+from server.captioning.model.directory import ModelDirectory
 
 
 def work_of(directory: Path) -> Work:

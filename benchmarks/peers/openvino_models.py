@@ -21,9 +21,9 @@ from transformers import BlipForConditionalGeneration
 from benchmarks.pictures import SIZES, draw
 from export.graphs import DecoderStep, PictureEncoder, decoder_layers
 from export.layers import KeyValue, split_heads
-from server.captioning.images import decode
-from server.captioning.manifest import Manifest
-from server.captioning.pixel_values import to_pixel_values
+from server.captioning.image.decode import decode
+from server.captioning.image.pixel_values import to_pixel_values
+from server.captioning.model.manifest import Manifest
 
 Shape = Literal["split", "notebook"]
 Tensors = tuple[Tensor, ...]

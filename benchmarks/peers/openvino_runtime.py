@@ -7,9 +7,9 @@ import numpy as np
 import openvino
 
 from benchmarks.peers.pipeline import Phases, Stopwatch
-from server.captioning.images import decode
-from server.captioning.manifest import Manifest
-from server.captioning.pixel_values import to_pixel_values
+from server.captioning.image.decode import decode
+from server.captioning.image.pixel_values import to_pixel_values
+from server.captioning.model.manifest import Manifest
 
 Hint = Literal["f32", "bf16"]
 

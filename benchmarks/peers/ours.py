@@ -7,8 +7,8 @@ import numpy as np
 
 from benchmarks.peers.pipeline import Phases, Stopwatch
 from server.captioning.captioner import Captioner
-from server.captioning.scores import Scores, TokenIds
-from server.captioning.sequences import SearchSettings
+from server.captioning.generation.logits_processors import Scores, TokenIds
+from server.captioning.generation.types import SearchSettings
 
 
 @dataclass(frozen=True, slots=True)

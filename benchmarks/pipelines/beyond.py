@@ -11,10 +11,10 @@ from benchmarks.pictures import Picture
 from benchmarks.processes import resident_memory
 from benchmarks.rows import Beyond, Case
 from server.captioning.captioner import Captioner
-from server.captioning.images import decode
+from server.captioning.image.decode import decode
+from server.captioning.image.pixel_values import to_pixel_values
 from server.captioning.options import GenerationOptions
-from server.captioning.pixel_values import to_pixel_values
-from server.scheduling import open_worker
+from server.inference.batcher import open_batcher
 
 CROWD = 8
 ENCODER_CACHE_BYTES = 64_000_000
@@ -53,7 +53,7 @@ class Ours:
 
     async def _caption_all(self, images: list[bytes], batch_size: int) -> float:
         captioner = self.captioner
-        async with open_worker(captioner.step, captioner.gather, CROWD, batch_size) as worker:
+        async with open_batcher(captioner.step, captioner.gather, CROWD, batch_size) as worker:
             began = perf_counter()
             async with asyncio.TaskGroup() as group:
                 for image in images:

@@ -9,20 +9,21 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from server.captioning import images, search
-from server.captioning.batch import Batch, Turn, turns
 from server.captioning.caption import Caption, Timings
-from server.captioning.decoder import Decoder
-from server.captioning.encoder import EncodedImage, Encoder
-from server.captioning.encoder_cache import EncoderCache
+from server.captioning.generation import greedy_search as search
+from server.captioning.generation.decoder_batch import Batch, Turn, turns
+from server.captioning.generation.logits_processors import Scores
+from server.captioning.generation.types import Hypothesis, SearchSettings
+from server.captioning.image import decode as images
+from server.captioning.image.pixel_values import to_pixel_values
 from server.captioning.lengths import max_length
 from server.captioning.memory import give_back_free_memory
-from server.captioning.model_directory import ModelDirectory
+from server.captioning.model.decoder import Decoder
+from server.captioning.model.directory import ModelDirectory
+from server.captioning.model.encoder import EncodedImage, Encoder
+from server.captioning.model.encoder_cache import EncoderCache
+from server.captioning.model.tokenizer import PromptTokenizer
 from server.captioning.options import GenerationOptions
-from server.captioning.pixel_values import to_pixel_values
-from server.captioning.prompts import Prompts
-from server.captioning.scores import Scores
-from server.captioning.sequences import Hypothesis, SearchSettings
 from server.captioning.threads import available_threads
 
 #: A caption in the making: yields what it wants of the decoder next, and is sent the logits.
@@ -47,7 +48,7 @@ class Captioner:
         self.threads = threads
         self.exact_decode = exact_decode
         self._max_pixels = max_pixels
-        self._prompts = Prompts.open(directory.tokenizer, self.manifest)
+        self._prompts = PromptTokenizer.open(directory.tokenizer, self.manifest)
         self._encoder = Encoder(directory.encoder, self.manifest, threads)
         self._decoder = Decoder(directory.decoder, self.manifest, self._encoder.outputs, threads)
         self._batch = Batch(self._decoder, batch_size)
@@ -67,7 +68,7 @@ class Captioner:
         """Check and load a model directory, with as many threads as the process may use by default.
 
         With `exact_decode` the pixel values of any picture are transformers' own; without, those of
-        large JPEGs are near them and come sooner, as the server has it (server.captioning.draft).
+        large JPEGs are near them and come sooner, as the server has it (image.jpeg_draft).
         Raises ModelDirectoryError.
         """
         return cls(

@@ -82,7 +82,7 @@ def test_server_timing_is_read() -> None:
 
 def test_files_of_one_picture_differ() -> None:
     """Every serial gives a file of its own, which shows the same pixels."""
-    from server.captioning.images import decode
+    from server.captioning.image.decode import decode
 
     picture: Picture = PICTURES["tiny"]
     one, other = picture.as_file("1"), picture.as_file("2")

@@ -11,7 +11,7 @@ from export.__main__ import main
 from export.errors import SourceError
 from export.sources import find_source
 from server.captioning.captioner import Captioner
-from server.captioning.model_directory import read_manifest
+from server.captioning.model.directory import read_manifest
 from server.captioning.options import GenerationOptions
 
 REPOSITORY = "Salesforce/blip-image-captioning-base"

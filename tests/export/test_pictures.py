@@ -9,7 +9,7 @@ from PIL import Image
 from export.__main__ import main
 from export.errors import PictureError
 from export.pictures import ENCODINGS, generate_pictures, read_pictures
-from server.captioning.model_directory import read_manifest
+from server.captioning.model.directory import read_manifest
 
 
 def test_generated_pictures_are_the_same_every_time() -> None:

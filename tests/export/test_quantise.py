@@ -24,9 +24,8 @@ from export.sensitivity import layer_sensitivities, through_blocks, through_rows
 from export.sources import Source
 from export.verify import cases_for
 from server.captioning.captioner import Captioner
-from server.captioning.encoder import EncodedImage
 from server.captioning.errors import ModelDirectoryError
-from server.captioning.model_directory import (
+from server.captioning.model.directory import (
     DECODER,
     ENCODER,
     FILES,
@@ -34,6 +33,7 @@ from server.captioning.model_directory import (
     sha256_of,
     write_manifest,
 )
+from server.captioning.model.encoder import EncodedImage
 from tests.export.checkpoints import Geometry, build_checkpoint
 
 # Widths of whole blocks, so that the word embedding lies there once.

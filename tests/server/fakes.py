@@ -1,4 +1,4 @@
-"""A captioner without a model, quick and steerable, that fits server.pipeline.Captioner."""
+"""A captioner without a model, quick and steerable."""
 
 import threading
 from collections.abc import Generator, Sequence
@@ -12,7 +12,7 @@ from server.captioning.errors import (
     UndecodableImage,
     UnsupportedImageFormat,
 )
-from server.captioning.manifest import (
+from server.captioning.model.manifest import (
     SCHEMA_VERSION,
     DecoderShape,
     GenerationDefaults,

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 
 from server.app import create_app, open_resources
-from server.serving import Server, bound, configure
+from server.http.state import Resources
+from server.http.uvicorn_server import Server, bound, configure
 from server.settings import Settings
-from server.state import Resources
 from tests.server.fakes import FakeCaptioner
 
 ROOT = Path(__file__).parents[2]

@@ -252,7 +252,7 @@ async def test_sigterm_with_work_in_flight() -> None:
 @pytest.mark.parametrize("first", [b"", b"GET /health/live HTTP/1.1\r\nHost: app\r\n\r\n"])
 async def test_request_on_its_way_at_the_end(first: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """What arrives on an idle connection when the server has just closed is still answered."""
-    monkeypatch.setattr("server.protocol.LINGER", 30)
+    monkeypatch.setattr("server.http.uvicorn_protocol.LINGER", 30)
     async with listening_app(FakeCaptioner()) as app:
         reader, writer = await asyncio.open_connection("127.0.0.1", app.port)
         writer.write(first)

@@ -1,0 +1,58 @@
+"""GET /info: which model answers, within which limits, on which versions."""
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+import server
+from server.captioning.options import RANGES
+from server.http.forms import MAX_PROMPT_BYTES
+from server.http.state import State
+from server.inference.service import Captioner
+from server.settings import Settings
+
+PACKAGES = ("onnxruntime", "tokenizers", "pillow", "numpy", "starlette", "uvicorn", "redis")
+
+
+async def info(request: Request[State]) -> JSONResponse:
+    return JSONResponse(request.state["info"])
+
+
+def describe(captioner: Captioner, settings: Settings) -> Mapping[str, object]:
+    """The body of /info, which stays the same as long as the server runs."""
+    manifest = captioner.manifest
+    return {
+        "model": {
+            "name": manifest.name,
+            "source": manifest.source,
+            "revision": manifest.revision,
+            "precision": manifest.precision,
+            "digest": captioner.digest,
+        },
+        "image": {
+            "height": manifest.image.height,
+            "width": manifest.image.width,
+            "exact_decode": captioner.exact_decode,
+        },
+        "options": {name: {"min": low, "max": high} for name, (low, high) in RANGES.items()},
+        "limits": {
+            "body_bytes": settings.max_body_mb * 1_000_000,
+            "pixels": settings.max_pixels,
+            "prompt_bytes": MAX_PROMPT_BYTES,
+            "requests_in_flight": settings.max_in_flight,
+            "queue": settings.queue_size,
+        },
+        "threads": captioner.threads,
+        "versions": {
+            "server": server.__version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+        },
+    }
+
+
+routes = [Route("/info", info)]

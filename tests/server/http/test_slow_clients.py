@@ -1,0 +1,232 @@
+"""Connections that never finish what they send, over real sockets."""
+
+import asyncio
+import json
+import re
+from contextlib import suppress
+
+import httpx
+import pytest
+
+from server.http.uvicorn_protocol import MAX_HEADER
+from tests.server.fakes import FakeCaptioner
+from tests.server.serving import listening_app, until
+
+pytestmark = pytest.mark.anyio
+
+RECEIVE_TIMEOUT = 0.5
+
+HEADER = (
+    b"POST /caption HTTP/1.1\r\nHost: app\r\n"
+    b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n"
+)
+BODY = b'--b\r\nContent-Disposition: form-data; name="image"; filename="x.jpg"\r\n\r\n'
+UNREAD = b"GET /health HTTP/1.1\r\nHost: app\r\nContent-Length: 1000\r\n\r\n"
+WHOLE = b"GET /health HTTP/1.1\r\nHost: app\r\n\r\n"
+
+
+async def everything(port: int, sent: bytes) -> bytes:
+    """Send some bytes and give what comes back until the server closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    try:
+        async with asyncio.timeout(30):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+def error_type(answer: bytes) -> str:
+    """The error_type of the only answer in these bytes, which says that it is the last."""
+    header, _, body = answer.partition(b"\r\n\r\n")
+    assert b"connection: close" in header.lower()
+    assert b"content-length: %d" % len(body) in header
+    return str(json.loads(body)["error_type"])
+
+
+async def test_silent() -> None:
+    """A connection that sends nothing is closed without a word."""
+    async with listening_app(FakeCaptioner(), receive_timeout=RECEIVE_TIMEOUT) as app:
+        assert await everything(app.port, b"") == b""
+
+
+@pytest.mark.parametrize("sent", [HEADER[:20], HEADER[:-2], HEADER, HEADER + BODY])
+async def test_half_a_request(sent: bytes) -> None:
+    """A request that stops in its header or its body gets a 408 and is closed."""
+    async with listening_app(FakeCaptioner(), receive_timeout=RECEIVE_TIMEOUT) as app:
+        answer = await everything(app.port, sent)
+
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert error_type(answer) == "request_timeout"
+        assert app.resources["admission"].in_flight == 0
+
+
+@pytest.mark.parametrize("sent", [UNREAD, UNREAD + b"x"])
+async def test_answered_before_the_end(sent: bytes) -> None:
+    """A connection that is answered before its request has ended is closed at the deadline too."""
+    async with listening_app(FakeCaptioner(), receive_timeout=RECEIVE_TIMEOUT) as app:
+        answer = await everything(app.port, sent)
+
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("sent", [b"GET /", b"GET / HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\nX"])
+async def test_endless_header(sent: bytes) -> None:
+    """A header that does not end is refused at its limit, which is far from any good header."""
+    async with listening_app(FakeCaptioner()) as app:
+        answer = await everything(app.port, sent + b"x" * MAX_HEADER)
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert error_type(answer) == "header_too_large"
+
+        good = b"GET /health HTTP/1.1\r\nConnection: close\r\nX: " + b"x" * (MAX_HEADER // 2)
+        answer = await everything(app.port, good + b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_endless_trailer() -> None:
+    """What follows a body like a header is cut off like one, without an answer."""
+    header = HEADER.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked")
+    async with listening_app(FakeCaptioner()) as app:
+        reader, writer = await asyncio.open_connection("127.0.0.1", app.port)
+        writer.write(header + b"1\r\n-\r\n0\r\nX: ")
+        await until(lambda: app.resources["admission"].in_flight == 1)
+
+        writer.write(b"x" * (MAX_HEADER + 1))
+
+        async with asyncio.timeout(30):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_second_request_of_a_connection() -> None:
+    """The deadline holds for every request of a connection, not only for the first."""
+    async with listening_app(FakeCaptioner(), receive_timeout=RECEIVE_TIMEOUT) as app:
+        answer = await everything(app.port, WHOLE + HEADER[:-2])
+
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"HTTP/1.1 408 " in answer
+
+
+async def test_inference_may_take_longer() -> None:
+    """The deadline is for sending: a caption that takes longer than it is answered."""
+    captioner = FakeCaptioner()
+    captioner.gate.clear()
+    async with (
+        listening_app(captioner, receive_timeout=RECEIVE_TIMEOUT) as app,
+        httpx.AsyncClient(timeout=30) as client,
+    ):
+        caption = asyncio.create_task(
+            client.post(f"{app.url}/caption", files={"image": b"picture"})
+        )
+        assert await everything(app.port, b"") == b""
+        assert await everything(app.port, b"") == b""
+
+        captioner.gate.set()
+
+        assert (await caption).status_code == 200
+
+
+async def test_many_trickling() -> None:
+    """Senders of a byte now and then are closed all the same, and others are served meanwhile."""
+    async with (
+        listening_app(FakeCaptioner(), receive_timeout=2.0, max_in_flight=64) as app,
+        httpx.AsyncClient(timeout=30) as client,
+    ):
+
+        async def trickle(beginning: bytes) -> None:
+            """Until the server ends it: with an answer, which a late byte may turn into a reset."""
+            reader, writer = await asyncio.open_connection("127.0.0.1", app.port)
+            writer.write(beginning)
+            answer = asyncio.create_task(reader.read())
+            while not answer.done():
+                writer.write(b"x")
+                await asyncio.sleep(0.1)
+            writer.close()
+            with suppress(ConnectionResetError):
+                assert error_type(await answer) == "request_timeout"
+
+        trickling = [
+            asyncio.create_task(trickle(beginning))
+            for beginning in [HEADER[:-2], HEADER + BODY] * 25
+        ]
+        await until(lambda: app.resources["admission"].in_flight == 25)
+        served = await client.post(f"{app.url}/caption", files={"image": b"picture"})
+        assert served.status_code == 200
+        async with asyncio.timeout(30):
+            await asyncio.gather(*trickling)
+
+        assert app.resources["admission"].in_flight == 0
+
+
+@pytest.mark.parametrize("sent", [HEADER, HEADER + BODY])
+async def test_slow_sender_makes_room(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no room for a request, a sender that is too slow to wait for leaves."""
+    monkeypatch.setattr("server.http.slow_clients.GRACE", 0.0)
+    monkeypatch.setattr("server.http.slow_clients.MIN_BYTES_PER_SECOND", float("inf"))
+    async with (
+        listening_app(FakeCaptioner(), max_in_flight=2) as app,
+        httpx.AsyncClient(timeout=30) as client,
+    ):
+        slow = [asyncio.create_task(everything(app.port, sent)) for _ in range(2)]
+        await until(lambda: app.resources["admission"].in_flight == 2)
+
+        served = await client.post(f"{app.url}/caption", files={"image": b"picture"})
+        assert served.status_code == 200
+
+        (gone,), (waiting,) = await asyncio.wait(slow, return_when=asyncio.FIRST_COMPLETED)
+        answer = gone.result()
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1" in answer.lower()
+        assert error_type(answer) == "sent_too_slowly"
+        assert app.resources["admission"].in_flight == 1
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+
+async def test_nobody_slow_to_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has only begun to send stays, and the next one is refused."""
+    monkeypatch.setattr("server.http.slow_clients.GRACE", 60.0)
+    async with (
+        listening_app(FakeCaptioner(), max_in_flight=1) as app,
+        httpx.AsyncClient(timeout=30) as client,
+    ):
+        _, writer = await asyncio.open_connection("127.0.0.1", app.port)
+        writer.write(HEADER + BODY)
+        await until(lambda: app.resources["admission"].in_flight == 1)
+
+        refused = await client.post(f"{app.url}/caption", files={"image": b"picture"})
+
+        assert refused.json()["error_type"] == "overloaded"
+        assert app.resources["admission"].in_flight == 1
+        writer.close()
+        await writer.wait_closed()
+        await until(lambda: app.resources["admission"].in_flight == 0)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
+)
+async def test_no_http(sent: bytes) -> None:
+    """What is no HTTP gets its 400 in the shape of every other error."""
+    async with listening_app(FakeCaptioner()) as app:
+        answer = await everything(app.port, sent)
+
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert error_type(answer) == "malformed_request"
+
+
+async def test_what_never_was_a_request_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """An answer to no request is in the metrics, and in the log under the id that it bears."""
+    caplog.set_level("INFO")
+    async with listening_app(FakeCaptioner(), receive_timeout=RECEIVE_TIMEOUT) as app:
+        answer = await everything(app.port, b"GET\r\n\r\n")
+        await everything(app.port, HEADER[:-2])
+
+        counted = app.resources["metrics"].registry.get_sample_value
+        for status, error in (("400", "malformed_request"), ("408", "request_timeout")):
+            labels = {"status": status, "error_type": error}
+            assert counted("caption_requests_total", labels) == 1
+    found = re.search(rb"x-request-id: (\w+)\r\n", answer)
+    assert found
+    assert f"- - 400 - 0.0 {found[1].decode()}" in caplog.text
