@@ -11,7 +11,7 @@ from transformers import BlipProcessor
 from export.checkpoint import Checkpoint
 from export.errors import CaptionMismatch
 from export.pictures import Picture
-from server.captioning.captioner import Captioner
+from server.captioning.captioner import BlipCaptioner
 from server.captioning.errors import CaptioningError
 from server.captioning.model.manifest import GenerationDefaults
 from server.captioning.options import GenerationOptions
@@ -55,7 +55,7 @@ def runtime_captions(directory: Path, cases: Sequence[Case]) -> Iterator[TokenId
     Raises CaptionMismatch if the runtime refuses the directory or a prompt.
     """
     try:
-        captioner = Captioner.open(directory)
+        captioner = BlipCaptioner.open(directory)
         for case in cases:
             options = options_for(case, captioner.manifest.generation)
             yield captioner.caption(case.picture.data, case.prompt, options).token_ids
@@ -66,12 +66,7 @@ def runtime_captions(directory: Path, cases: Sequence[Case]) -> Iterator[TokenId
 
 def options_for(case: Case, defaults: GenerationDefaults) -> GenerationOptions:
     """What generate takes from the checkpoint's generation configuration, spelled out."""
-    return GenerationOptions(
-        num_beams=case.num_beams,
-        repetition_penalty=defaults.repetition_penalty,
-        no_repeat_ngram_size=defaults.no_repeat_ngram_size,
-        length_penalty=defaults.length_penalty,
-    )
+    return GenerationOptions(num_beams=case.num_beams)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.cache.factory import open_cache
-from server.captioning.captioner import Captioner as BlipCaptioner
+from server.captioning.captioner import BlipCaptioner
 from server.captioning.errors import CaptioningError
 from server.errors import RequestError, handle_http_exception, handle_refusal
 from server.http.admission import Admission
@@ -22,24 +22,26 @@ from server.http.routes import caption, health, info, metrics, openapi
 from server.http.state import Resources
 from server.http.telemetry import Telemetry
 from server.inference.batcher import open_batcher
-from server.inference.service import Captioner, CaptionService
+from server.inference.decode_stage import open_decode_stage
+from server.inference.model import CaptionModel
+from server.inference.queue_limit import QueueLimit
+from server.inference.service import CaptionService
 from server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-OpenCaptioner = Callable[[Settings], Captioner]
+OpenCaptioner = Callable[[Settings], CaptionModel]
 
 ROUTES = (*caption.routes, *health.routes, *info.routes, *metrics.routes, *openapi.routes)
 
 
-def open_captioner(settings: Settings) -> Captioner:
+def open_captioner(settings: Settings) -> CaptionModel:
     """Load the model directory. Raises ModelDirectoryError."""
     return BlipCaptioner.open(
         settings.model,
         threads=settings.threads,
         max_pixels=settings.max_pixels,
         exact_decode=settings.exact_decode,
-        batch_size=settings.batch_size,
         encoder_cache_bytes=settings.encoder_cache_mb * 1_000_000,
     )
 
@@ -56,9 +58,7 @@ async def open_resources(
     keys = configured_keys(settings)
     captioner = await asyncio.to_thread(open_captioner, settings)
     await asyncio.to_thread(captioner.warm_up)
-    async with open_batcher(
-        captioner.step, captioner.gather, settings.queue_size, settings.batch_size
-    ) as worker:
+    async with open_batcher(captioner, settings.batch_size) as batcher:
         model = captioner.manifest
         logger.info(
             "model: %s, %s, digest %.12s; threads: %d",
@@ -66,19 +66,23 @@ async def open_resources(
         )
         logger.info("access: %s", f"API keys, {len(keys)}" if keys else "open, without API keys")
         async with open_cache(settings) as cache:
-            admission, measured = Admission(settings.max_in_flight), Metrics()
-            measured.registry.register(
-                PartsCollector(admission, worker, cache, model, captioner.digest)
-            )
-            yield Resources(
-                access=ApiKeys(keys),
-                admission=admission,
-                metrics=measured,
-                pipeline=CaptionService(captioner, worker, cache),
-                form_limits=form_limits(settings.max_body_mb * 1_000_000, settings.receive_timeout),
-                model_name=model.name,
-                info=info.describe(captioner, settings),
-            )
+            with open_decode_stage(captioner.decode) as decode_stage:
+                admission, measured = Admission(settings.max_in_flight), Metrics()
+                measured.registry.register(
+                    PartsCollector(admission, batcher, cache, model, captioner.digest)
+                )
+                queue_limit = QueueLimit(settings.queue_size, settings.batch_size)
+                yield Resources(
+                    access=ApiKeys(keys),
+                    admission=admission,
+                    metrics=measured,
+                    service=CaptionService(captioner, batcher, decode_stage, queue_limit, cache),
+                    form_limits=form_limits(
+                        settings.max_body_mb * 1_000_000, settings.receive_timeout
+                    ),
+                    model_name=model.name,
+                    info=info.describe(captioner, settings),
+                )
 
 
 def create_app(resources: Resources) -> ASGIApp:

@@ -9,10 +9,11 @@ from time import monotonic
 from typing import Protocol
 
 from server.cache.circuit_breaker import CircuitBreaker
-from server.cache.codec import CachedCaption, decode, encode
-from server.cache.interface import Entry
+from server.cache.codec import decode, encode
+from server.cache.interface import CacheEntry
 from server.cache.lease import Lease, LeaseStore
 from server.cache.redis_store import StoreError, StoreRefused
+from server.captioning.caption import Caption
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class StoreCaptionCache:
     def is_open(self) -> bool:
         return self.breaker.is_open
 
-    def entry(self, key: str) -> Entry:
+    def entry(self, key: str) -> CacheEntry:
         return StoreCacheEntry(self, key)
 
     def ttl_ms(self) -> int:
@@ -70,7 +71,7 @@ class StoreCaptionCache:
 
 
 class StoreCacheEntry:
-    """An Entry of StoreCaptionCache.
+    """An CacheEntry of StoreCaptionCache.
 
     After one operation that found nobody it leaves the store alone, so that a store that hangs
     costs a request one timeout and not one for each operation.
@@ -81,7 +82,7 @@ class StoreCacheEntry:
         self._key = key
         self._unreachable = False
 
-    async def get(self) -> CachedCaption | None:
+    async def get(self) -> Caption | None:
         if self._is_left_alone():
             return None
         try:
@@ -92,7 +93,7 @@ class StoreCacheEntry:
         self._captions.breaker.record_success()
         return decode(self._key, value) if value is not None else None
 
-    async def put(self, caption: CachedCaption) -> None:
+    async def put(self, caption: Caption) -> None:
         if self._is_left_alone():
             return
         value = encode(self._key, caption)
@@ -104,7 +105,7 @@ class StoreCacheEntry:
             self._captions.note_written()
 
     @asynccontextmanager
-    async def leading(self) -> AsyncIterator[CachedCaption | None]:
+    async def lead_or_wait(self) -> AsyncIterator[Caption | None]:
         lease = Lease(self._captions.store, self._key)
         try:
             yield await self._made_elsewhere(lease)
@@ -114,7 +115,7 @@ class StoreCacheEntry:
             else:
                 await lease.release()
 
-    async def _made_elsewhere(self, lease: Lease) -> CachedCaption | None:
+    async def _made_elsewhere(self, lease: Lease) -> Caption | None:
         give_up = monotonic() + MAX_WAIT
         while True:
             elsewhere = await self._is_elsewhere(lease)

@@ -2,37 +2,28 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict
 
-#: Goes up with every change of the layout or of CachedCaption's fields.
+from server.captioning.caption import Caption
+
+#: Goes up with every change of the layout or of Caption's fields.
 VERSION = b"cap:v1\n"
 _SEAL_BYTES = hashlib.sha256().digest_size
 
 
-@dataclass(frozen=True, slots=True)
-class CachedCaption:
-    """What answers a request; the fields are server.captioning.captioner.Caption's."""
-
-    text: str
-    token_ids: tuple[int, ...]
-    confidence: float
-    finish_reason: Literal["stop", "length"]
-
-
-def encode(key: str, caption: CachedCaption) -> bytes:
+def encode(key: str, caption: Caption) -> bytes:
     """Version, then the SHA-256 of key and payload, then the payload."""
     payload = json.dumps(asdict(caption)).encode()
     return VERSION + _seal(key, payload) + payload
 
 
-def decode(key: str, value: bytes) -> CachedCaption | None:
+def decode(key: str, value: bytes) -> Caption | None:
     """Read a value found under `key`; None for a foreign, older, damaged or misplaced one."""
     payload = value[len(VERSION) + _SEAL_BYTES :]
     if value != VERSION + _seal(key, payload) + payload:
         return None
     fields = json.loads(payload)
-    return CachedCaption(**{**fields, "token_ids": tuple(fields["token_ids"])})
+    return Caption(**{**fields, "token_ids": tuple(fields["token_ids"])})
 
 
 def _seal(key: str, payload: bytes) -> bytes:

@@ -3,20 +3,20 @@
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol
 
-from server.cache.codec import CachedCaption
+from server.captioning.caption import Caption
 
 
-class Entry(Protocol):
+class CacheEntry(Protocol):
     """What the cache has under one key, as one request sees it.
 
     Never raises: a cache that fails has no caption and keeps none.
     """
 
-    async def get(self) -> CachedCaption | None: ...
+    async def get(self) -> Caption | None: ...
 
-    async def put(self, caption: CachedCaption) -> None: ...
+    async def put(self, caption: Caption) -> None: ...
 
-    def leading(self) -> AbstractAsyncContextManager[CachedCaption | None]:
+    def lead_or_wait(self) -> AbstractAsyncContextManager[Caption | None]:
         """The caption, if another replica has made it or is about to; None: it is to be made.
 
         Who gets None is the only one to, as long as the context lasts and the store works.
@@ -35,7 +35,7 @@ class CaptionCache(Protocol):
     @property
     def is_open(self) -> bool: ...
 
-    def entry(self, key: str) -> Entry: ...
+    def entry(self, key: str) -> CacheEntry: ...
 
 
 class NoCache:
@@ -44,14 +44,14 @@ class NoCache:
     errors = 0
     is_open = False
 
-    def entry(self, key: str) -> Entry:
+    def entry(self, key: str) -> CacheEntry:
         return self
 
-    async def get(self) -> CachedCaption | None:
+    async def get(self) -> Caption | None:
         return None
 
-    async def put(self, caption: CachedCaption) -> None:
+    async def put(self, caption: Caption) -> None:
         return None
 
-    def leading(self) -> AbstractAsyncContextManager[CachedCaption | None]:
+    def lead_or_wait(self) -> AbstractAsyncContextManager[Caption | None]:
         return nullcontext()

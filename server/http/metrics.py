@@ -1,7 +1,6 @@
 """What Prometheus gets: counted as requests end, or read off the server's parts at a scrape."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.metrics_core import (
@@ -18,7 +17,7 @@ from server.http.admission import Admission
 from server.http.telemetry import Trace
 from server.inference.batcher import ContinuousBatcher
 
-PHASES = ("read", "cache", "queue", "preprocess", "encode", "decode")
+PHASES = ("read", "cache", "wait", "lease", "preprocess", "queue", "encode", "decode", "store")
 
 #: In seconds: a look-up takes well under 1 ms, ten beams of a large model some seconds.
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -74,13 +73,13 @@ class PartsCollector(Collector):
     def __init__(
         self,
         admission: Admission,
-        worker: ContinuousBatcher[Any, Any],
+        batcher: ContinuousBatcher,
         cache: CaptionCache,
         model: Manifest,
         digest: str,
     ) -> None:
         self._admission = admission
-        self._worker = worker
+        self._batcher = batcher
         self._cache = cache
         self._model = {"name": model.name, "precision": model.precision, "digest": digest}
 
@@ -91,7 +90,7 @@ class PartsCollector(Collector):
             self._admission.in_flight,
         )
         yield GaugeMetricFamily(
-            "caption_queue_length", "Pictures that wait for the model.", self._worker.queued
+            "caption_queue_length", "Pictures that wait for the model.", self._batcher.queued
         )
         yield CounterMetricFamily(
             "caption_cache_errors", "Cache operations that failed.", self._cache.errors

@@ -19,7 +19,7 @@ class Resources(TypedDict):
     access: ApiKeys
     admission: Admission
     metrics: Metrics
-    pipeline: CaptionService
+    service: CaptionService
     form_limits: FormLimits
     model_name: str
     info: Mapping[str, object]

@@ -37,14 +37,14 @@ class CaptionRequest:
         image_digest: bytes | None = None,
         refresh: bool = False,
     ) -> "CaptionRequest":
-        """Build a request. Compute the digest where it is not given; treat an empty prompt as none."""
+        """Build a request. An empty prompt becomes none; an absent digest is computed."""
         digest = sha256(image).digest() if image_digest is None else image_digest
         return cls(image, digest, prompt or None, options or GenerationOptions(), refresh)
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionResult:
-    """A caption, its origin, and the seconds of each phase that this request itself went through."""
+    """A caption, its origin, and the seconds of each phase of this request itself."""
 
     caption: Caption
     cache: CacheStatus

@@ -23,7 +23,7 @@ from export.scores import find_scores
 from export.sensitivity import layer_sensitivities, through_blocks, through_rows
 from export.sources import Source
 from export.verify import cases_for
-from server.captioning.captioner import Captioner
+from server.captioning.captioner import BlipCaptioner
 from server.captioning.errors import ModelDirectoryError
 from server.captioning.model.directory import (
     DECODER,
@@ -100,7 +100,7 @@ def test_a_picture_takes_a_quarter_of_the_memory(exports: tuple[Path, Path]) -> 
     """What waits between the graphs is in 8 bits too, but for a few sums and scales."""
 
     def encoded(directory: Path) -> EncodedImage:
-        captioner = Captioner.open(directory, threads=1)
+        captioner = BlipCaptioner.open(directory, threads=1)
         return captioner.encode(np.zeros((1, 3, 32, 32), np.float32))
 
     fp32, int8 = (encoded(directory) for directory in exports)
@@ -189,7 +189,7 @@ def test_graphs_of_different_precision_are_refused(
     files = {name: sha256_of(tmp_path / name) for name in FILES}
     write_manifest(tmp_path, replace(read_manifest(exports[0]), files=files))
     with pytest.raises(ModelDirectoryError, match=r"decoder_model\.onnx has other inputs"):
-        Captioner.open(tmp_path, threads=1)
+        BlipCaptioner.open(tmp_path, threads=1)
 
 
 def test_a_name_that_fits_no_layer_is_told(exports: tuple[Path, Path]) -> None:

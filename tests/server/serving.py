@@ -18,7 +18,7 @@ from server.app import create_app, open_resources
 from server.http.state import Resources
 from server.http.uvicorn_server import Server, bound, configure
 from server.settings import Settings
-from tests.server.fakes import FakeCaptioner
+from tests.server.fakes import FakeModel
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +32,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @dataclass(frozen=True)
 class App:
-    captioner: FakeCaptioner
+    captioner: FakeModel
     resources: Resources
     client: httpx.AsyncClient
 
@@ -48,9 +48,9 @@ class App:
 
 
 @asynccontextmanager
-async def app(captioner: FakeCaptioner | None = None, **options: Any) -> AsyncIterator[App]:
+async def app(captioner: FakeModel | None = None, **options: Any) -> AsyncIterator[App]:
     """The whole app behind an HTTP client without a socket; its cache is `redis_url`, or none."""
-    captioner = captioner or FakeCaptioner()
+    captioner = captioner or FakeModel()
     settings = Settings(**{"no_cache": "redis_url" not in options, **options})
     async with open_resources(settings, lambda _: captioner) as resources:
         transport = httpx.ASGITransport(create_app(resources))
@@ -71,7 +71,7 @@ class ListeningApp:
 
 
 @asynccontextmanager
-async def listening_app(captioner: FakeCaptioner, **options: Any) -> AsyncIterator[ListeningApp]:
+async def listening_app(captioner: FakeModel, **options: Any) -> AsyncIterator[ListeningApp]:
     """The app under a real uvicorn in this event loop."""
     settings = Settings(**{"no_cache": True, **options})
     async with open_resources(settings, lambda _: captioner) as resources:

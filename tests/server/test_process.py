@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.server.fakes import FakeCaptioner
+from tests.server.fakes import FakeModel
 from tests.server.serving import (
     ROOT,
     ServerProcess,
@@ -158,7 +158,7 @@ def test_bad_flag() -> None:
 @pytest.mark.anyio
 async def test_client_leaves() -> None:
     """Inference stops when its only client disconnects."""
-    captioner = FakeCaptioner()
+    captioner = FakeModel()
     captioner.gate.clear()
     async with listening_app(captioner) as app:
         _, writer = await asyncio.open_connection("127.0.0.1", app.port)
@@ -173,17 +173,17 @@ async def test_client_leaves() -> None:
 @pytest.mark.anyio
 async def test_one_of_two_clients_leaves() -> None:
     """Inference goes on as long as somebody waits for it."""
-    captioner = FakeCaptioner()
+    captioner = FakeModel()
     captioner.gate.clear()
     async with listening_app(captioner) as app, httpx.AsyncClient() as client:
         _, writer = await asyncio.open_connection("127.0.0.1", app.port)
         writer.write(REQUEST)
         assert await asyncio.to_thread(captioner.started.acquire, timeout=30)
         second = asyncio.create_task(client.post(f"{app.url}/caption", files={"image": b"picture"}))
-        await until(lambda: app.resources["pipeline"].flights.waiting == 2)
+        await until(lambda: app.resources["service"].waiting == 2)
 
         writer.close()
-        await until(lambda: app.resources["pipeline"].flights.waiting == 1)
+        await until(lambda: app.resources["service"].waiting == 1)
         captioner.gate.set()
 
         assert (await second).headers["x-cache"] == "COALESCED"
@@ -194,7 +194,7 @@ async def test_one_of_two_clients_leaves() -> None:
 async def test_client_leaves_in_mid_upload(caplog: pytest.LogCaptureFixture) -> None:
     """A connection that ends in the middle of an upload is no error, and the server goes on."""
     caplog.set_level("INFO")
-    async with listening_app(FakeCaptioner()) as app, httpx.AsyncClient() as client:
+    async with listening_app(FakeModel()) as app, httpx.AsyncClient() as client:
         _, writer = await asyncio.open_connection("127.0.0.1", app.port)
         writer.write(REQUEST[:-20])
         await until(lambda: app.resources["admission"].in_flight == 1)
@@ -210,7 +210,7 @@ async def test_client_leaves_in_mid_upload(caplog: pytest.LogCaptureFixture) -> 
 @pytest.mark.anyio
 async def test_health_during_inference() -> None:
     """Inference does not block the event loop: health answers meanwhile."""
-    captioner = FakeCaptioner()
+    captioner = FakeModel()
     captioner.gate.clear()
     async with listening_app(captioner) as app, httpx.AsyncClient() as client:
         caption = asyncio.create_task(
@@ -227,7 +227,7 @@ async def test_health_during_inference() -> None:
 @pytest.mark.anyio
 async def test_sigterm_with_work_in_flight() -> None:
     """After a signal no caption is admitted, and what is in flight is finished and answered."""
-    captioner = FakeCaptioner()
+    captioner = FakeModel()
     captioner.gate.clear()
     async with listening_app(captioner) as app, httpx.AsyncClient() as client:
         in_flight = asyncio.create_task(
@@ -253,7 +253,7 @@ async def test_sigterm_with_work_in_flight() -> None:
 async def test_request_on_its_way_at_the_end(first: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """What arrives on an idle connection when the server has just closed is still answered."""
     monkeypatch.setattr("server.http.uvicorn_protocol.LINGER", 30)
-    async with listening_app(FakeCaptioner()) as app:
+    async with listening_app(FakeModel()) as app:
         reader, writer = await asyncio.open_connection("127.0.0.1", app.port)
         writer.write(first)
         if first:

@@ -20,9 +20,6 @@ from server.captioning.image.jpeg_draft import draft
 from server.captioning.image.orientation import exif_transpose, turn_of
 from server.captioning.model.manifest import ImageSettings
 
-#: Part of the cache key: raise it when the same bytes come to give another tensor.
-PREPROCESSING_VERSION = 2
-
 #: Pillow reaches no parser outside this list. Multi-picture (MPO) files are JPEGs to it.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 

@@ -1,11 +1,15 @@
 """POST /caption: a picture in a form, its caption in JSON."""
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from server.http.disconnect import while_connected
 from server.http.forms import read_upload
 from server.http.state import State
+from server.inference.request import CaptionRequest
 
 
 async def caption(request: Request[State]) -> JSONResponse:
@@ -17,8 +21,16 @@ async def caption(request: Request[State]) -> JSONResponse:
         with trace.phase("read"):
             async with sending as receive:
                 upload = await read_upload(request.headers, receive, state["form_limits"])
-        refresh = "no-cache" in request.headers.get("cache-control", "").lower()
-        outcome = await state["pipeline"].caption(upload, refresh=refresh, receive=request.receive)
+        outcome = await state["service"].caption(
+            CaptionRequest.of(
+                upload.image.content,
+                upload.prompt,
+                upload.options,
+                image_digest=upload.image.sha256.digest(),
+                refresh="no-cache" in request.headers.get("cache-control", "").lower(),
+            ),
+            partial(while_connected, request.receive),
+        )
     trace.cache = outcome.cache
     trace.phases.update(outcome.phases)
     return JSONResponse(

@@ -12,7 +12,7 @@ import server
 from server.captioning.options import RANGES
 from server.http.forms import MAX_PROMPT_BYTES
 from server.http.state import State
-from server.inference.service import Captioner
+from server.inference.model import CaptionModel
 from server.settings import Settings
 
 PACKAGES = ("onnxruntime", "tokenizers", "pillow", "numpy", "starlette", "uvicorn", "redis")
@@ -22,7 +22,7 @@ async def info(request: Request[State]) -> JSONResponse:
     return JSONResponse(request.state["info"])
 
 
-def describe(captioner: Captioner, settings: Settings) -> Mapping[str, object]:
+def describe(captioner: CaptionModel, settings: Settings) -> Mapping[str, object]:
     """The body of /info, which stays the same as long as the server runs."""
     manifest = captioner.manifest
     return {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from server.cache.redis_store import RedisStore, StoreUnreachable
-from tests.server.fakes import FakeCaptioner
+from tests.server.fakes import FakeModel
 from tests.server.serving import App, app
 from tests.server.valkey import Valkey
 
@@ -64,7 +64,7 @@ async def test_entries_outlive_the_server(valkey: Valkey) -> None:
 
     async with cached_app(valkey) as served:
         assert await status(served) == "HIT"
-    async with cached_app(valkey, captioner=FakeCaptioner(digest="another model")) as served:
+    async with cached_app(valkey, captioner=FakeModel(digest="another model")) as served:
         assert await status(served) == "MISS"
 
 
@@ -73,7 +73,7 @@ async def test_exact_servers_share_no_entries_with_others(valkey: Valkey) -> Non
     async with cached_app(valkey) as served:
         await served.caption()
 
-    async with cached_app(valkey, captioner=FakeCaptioner(exact_decode=True)) as served:
+    async with cached_app(valkey, captioner=FakeModel(exact_decode=True)) as served:
         assert await status(served) == "MISS"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from server.captioning.captioner import Captioner
+from server.captioning.captioner import BlipCaptioner
 
 #: Makes random weights end about every other caption before its greatest length.
 END_TOKEN_BIAS = 2.5
@@ -51,5 +51,5 @@ def model_directory(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
-def captioner(model_directory: Path) -> Captioner:
-    return Captioner.open(model_directory, threads=1)
+def captioner(model_directory: Path) -> BlipCaptioner:
+    return BlipCaptioner.open(model_directory, threads=1)

@@ -1,4 +1,4 @@
-"""A language model that is no network: quick, capricious, and in transformers' hands or ours."""
+"""A language model without a network, for transformers' generate() and for our searches."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from transformers import BlipTextConfig
 from transformers.modeling_outputs import CausalLMOutputWithCrossAttentions
 from transformers.models.blip.modeling_blip_text import BlipTextLMHeadModel
 
-from server.captioning.generation.logits_processors import Scores
-from server.captioning.generation.types import Feed
+from server.captioning.arrays import Logits
+from server.captioning.generation.types import DecoderInput
 
 VOCABULARY, END = 12, 11
 CONTEXTS = 97
@@ -43,13 +43,13 @@ class Language(BlipTextLMHeadModel):
 
 
 class Speaker:
-    """A Step in that language."""
+    """A decoder of that language: decoder input -> logits."""
 
     def __init__(self, language: Language) -> None:
         self._language = language
         self._sequences = np.empty((1, 0), np.int64)
 
-    def __call__(self, feed: Feed) -> Scores:
-        self._sequences = np.concatenate([self._sequences[feed.parents], feed.tokens], axis=1)
-        logits: Scores = self._language(torch.from_numpy(self._sequences)).logits[:, -1].numpy()
+    def __call__(self, step: DecoderInput) -> Logits:
+        self._sequences = np.concatenate([self._sequences[step.parents], step.tokens], axis=1)
+        logits: Logits = self._language(torch.from_numpy(self._sequences)).logits[:, -1].numpy()
         return logits

@@ -6,7 +6,7 @@ import pytest
 
 from server.app import ROUTES
 from server.errors import StartupError
-from tests.server.fakes import FakeCaptioner
+from tests.server.fakes import FakeModel
 from tests.server.serving import app, listening_app
 
 pytestmark = pytest.mark.anyio
@@ -86,7 +86,7 @@ async def test_unusable_file(tmp_path: Path, content: bytes | None) -> None:
 
 async def test_security_headers() -> None:
     """Every answer tells browsers to take it as what it says it is, and not to frame it."""
-    async with listening_app(FakeCaptioner()) as served, httpx.AsyncClient() as client:
+    async with listening_app(FakeModel()) as served, httpx.AsyncClient() as client:
         for path in ("/health", "/captions"):
             answer = await client.get(f"{served.url}{path}")
 

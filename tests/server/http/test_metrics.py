@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.server.fakes import FakeCaptioner
+from tests.server.fakes import FakeModel
 from tests.server.serving import App, app, until
 from tests.server.valkey import Valkey
 
@@ -47,11 +47,20 @@ async def test_phases() -> None:
         await served.caption()
         metrics = await scrape(served)
 
-    for phase in ("request", "read", "cache", "queue", "preprocess", "encode", "decode"):
+    for phase in (
+        "request",
+        "read",
+        "cache",
+        "lease",
+        "preprocess",
+        "queue",
+        "encode",
+        "decode",
+        "store",
+    ):
         assert metrics[f"caption_{phase}_seconds_count",] == 1
-    assert metrics["caption_encode_seconds_sum",] == pytest.approx(0.002)
-    assert metrics["caption_encode_seconds_bucket", "0.001"] == 0
-    assert metrics["caption_encode_seconds_bucket", "0.0025"] == 1
+    phases = [metrics[f"caption_{phase}_seconds_sum",] for phase in ("encode", "decode")]
+    assert 0 < sum(phases) < metrics["caption_request_seconds_sum",]
 
 
 async def test_cache(valkey: Valkey) -> None:
@@ -77,13 +86,13 @@ async def test_cache(valkey: Valkey) -> None:
 
 async def test_at_work() -> None:
     """While the server works, queue and requests in flight show, and shared work afterwards."""
-    captioner = FakeCaptioner()
+    captioner = FakeModel()
     captioner.gate.clear()
     async with app(captioner, max_in_flight=3) as served:
         requests = [
             asyncio.create_task(served.caption(image)) for image in (b"one", b"other", b"other")
         ]
-        await until(lambda: served.resources["pipeline"].flights.waiting == 3)
+        await until(lambda: served.resources["service"].waiting == 3)
         assert await asyncio.to_thread(captioner.started.acquire, timeout=30)
         assert (await served.caption(b"third")).status_code == 503
         metrics = await scrape(served)

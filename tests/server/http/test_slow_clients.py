@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from server.http.uvicorn_protocol import MAX_HEADER
-from tests.server.fakes import FakeCaptioner
+from tests.server.fakes import FakeModel
 from tests.server.serving import listening_app, until
 
 pytestmark = pytest.mark.anyio
@@ -46,14 +46,14 @@ def error_type(answer: bytes) -> str:
 
 async def test_silent() -> None:
     """A connection that sends nothing is closed without a word."""
-    async with listening_app(FakeCaptioner(), receive_timeout=RECEIVE_TIMEOUT) as app:
+    async with listening_app(FakeModel(), receive_timeout=RECEIVE_TIMEOUT) as app:
         assert await everything(app.port, b"") == b""
 
 
 @pytest.mark.parametrize("sent", [HEADER[:20], HEADER[:-2], HEADER, HEADER + BODY])
 async def test_half_a_request(sent: bytes) -> None:
     """A request that stops in its header or its body gets a 408 and is closed."""
-    async with listening_app(FakeCaptioner(), receive_timeout=RECEIVE_TIMEOUT) as app:
+    async with listening_app(FakeModel(), receive_timeout=RECEIVE_TIMEOUT) as app:
         answer = await everything(app.port, sent)
 
         assert answer.startswith(b"HTTP/1.1 408 ")
@@ -64,7 +64,7 @@ async def test_half_a_request(sent: bytes) -> None:
 @pytest.mark.parametrize("sent", [UNREAD, UNREAD + b"x"])
 async def test_answered_before_the_end(sent: bytes) -> None:
     """A connection that is answered before its request has ended is closed at the deadline too."""
-    async with listening_app(FakeCaptioner(), receive_timeout=RECEIVE_TIMEOUT) as app:
+    async with listening_app(FakeModel(), receive_timeout=RECEIVE_TIMEOUT) as app:
         answer = await everything(app.port, sent)
 
         assert answer.startswith(b"HTTP/1.1 200 ")
@@ -74,7 +74,7 @@ async def test_answered_before_the_end(sent: bytes) -> None:
 @pytest.mark.parametrize("sent", [b"GET /", b"GET / HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\nX"])
 async def test_endless_header(sent: bytes) -> None:
     """A header that does not end is refused at its limit, which is far from any good header."""
-    async with listening_app(FakeCaptioner()) as app:
+    async with listening_app(FakeModel()) as app:
         answer = await everything(app.port, sent + b"x" * MAX_HEADER)
         assert answer.startswith(b"HTTP/1.1 431 ")
         assert error_type(answer) == "header_too_large"
@@ -87,7 +87,7 @@ async def test_endless_header(sent: bytes) -> None:
 async def test_endless_trailer() -> None:
     """What follows a body like a header is cut off like one, without an answer."""
     header = HEADER.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked")
-    async with listening_app(FakeCaptioner()) as app:
+    async with listening_app(FakeModel()) as app:
         reader, writer = await asyncio.open_connection("127.0.0.1", app.port)
         writer.write(header + b"1\r\n-\r\n0\r\nX: ")
         await until(lambda: app.resources["admission"].in_flight == 1)
@@ -101,7 +101,7 @@ async def test_endless_trailer() -> None:
 
 async def test_second_request_of_a_connection() -> None:
     """The deadline holds for every request of a connection, not only for the first."""
-    async with listening_app(FakeCaptioner(), receive_timeout=RECEIVE_TIMEOUT) as app:
+    async with listening_app(FakeModel(), receive_timeout=RECEIVE_TIMEOUT) as app:
         answer = await everything(app.port, WHOLE + HEADER[:-2])
 
         assert answer.startswith(b"HTTP/1.1 200 ")
@@ -110,7 +110,7 @@ async def test_second_request_of_a_connection() -> None:
 
 async def test_inference_may_take_longer() -> None:
     """The deadline is for sending: a caption that takes longer than it is answered."""
-    captioner = FakeCaptioner()
+    captioner = FakeModel()
     captioner.gate.clear()
     async with (
         listening_app(captioner, receive_timeout=RECEIVE_TIMEOUT) as app,
@@ -130,7 +130,7 @@ async def test_inference_may_take_longer() -> None:
 async def test_many_trickling() -> None:
     """Senders of a byte now and then are closed all the same, and others are served meanwhile."""
     async with (
-        listening_app(FakeCaptioner(), receive_timeout=2.0, max_in_flight=64) as app,
+        listening_app(FakeModel(), receive_timeout=2.0, max_in_flight=64) as app,
         httpx.AsyncClient(timeout=30) as client,
     ):
 
@@ -165,7 +165,7 @@ async def test_slow_sender_makes_room(sent: bytes, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("server.http.slow_clients.GRACE", 0.0)
     monkeypatch.setattr("server.http.slow_clients.MIN_BYTES_PER_SECOND", float("inf"))
     async with (
-        listening_app(FakeCaptioner(), max_in_flight=2) as app,
+        listening_app(FakeModel(), max_in_flight=2) as app,
         httpx.AsyncClient(timeout=30) as client,
     ):
         slow = [asyncio.create_task(everything(app.port, sent)) for _ in range(2)]
@@ -188,7 +188,7 @@ async def test_nobody_slow_to_make_room(monkeypatch: pytest.MonkeyPatch) -> None
     """Whoever has only begun to send stays, and the next one is refused."""
     monkeypatch.setattr("server.http.slow_clients.GRACE", 60.0)
     async with (
-        listening_app(FakeCaptioner(), max_in_flight=1) as app,
+        listening_app(FakeModel(), max_in_flight=1) as app,
         httpx.AsyncClient(timeout=30) as client,
     ):
         _, writer = await asyncio.open_connection("127.0.0.1", app.port)
@@ -209,7 +209,7 @@ async def test_nobody_slow_to_make_room(monkeypatch: pytest.MonkeyPatch) -> None
 )
 async def test_no_http(sent: bytes) -> None:
     """What is no HTTP gets its 400 in the shape of every other error."""
-    async with listening_app(FakeCaptioner()) as app:
+    async with listening_app(FakeModel()) as app:
         answer = await everything(app.port, sent)
 
         assert answer.startswith(b"HTTP/1.1 400 ")
@@ -219,7 +219,7 @@ async def test_no_http(sent: bytes) -> None:
 async def test_what_never_was_a_request_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     """An answer to no request is in the metrics, and in the log under the id that it bears."""
     caplog.set_level("INFO")
-    async with listening_app(FakeCaptioner(), receive_timeout=RECEIVE_TIMEOUT) as app:
+    async with listening_app(FakeModel(), receive_timeout=RECEIVE_TIMEOUT) as app:
         answer = await everything(app.port, b"GET\r\n\r\n")
         await everything(app.port, HEADER[:-2])
 

@@ -13,7 +13,7 @@ from transformers import NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsPr
 from server.captioning.generation.logits_processors import (
     ban_repeated_ngrams,
     log_softmax,
-    penalise_repetition,
+    penalize_repetition,
     top_k,
 )
 
@@ -34,7 +34,7 @@ def test_repetition_penalty_equals_transformers(
 ) -> None:
     """Bit for bit, for positive and negative scores, each token once however often it occurs."""
     expected = processed(RepetitionPenaltyLogitsProcessor(penalty), token_ids, scores)
-    np.testing.assert_array_equal(penalise_repetition(scores, token_ids, penalty), expected)
+    np.testing.assert_array_equal(penalize_repetition(scores, token_ids, penalty), expected)
 
 
 @given(SCORES, TOKEN_IDS, st.integers(1, 5))

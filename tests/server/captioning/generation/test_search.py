@@ -1,19 +1,25 @@
 """Greedy and beam search against generate(), over a language that both speak."""
 
 import random
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from server.captioning.generation import greedy_search as search
-from server.captioning.generation.logits_processors import Scores
-from server.captioning.generation.types import Feed, SearchSettings
+from server.captioning.arrays import Logits
+from server.captioning.generation.search import start_search
+from server.captioning.generation.types import (
+    DecoderInput,
+    GenerationRequest,
+    Hypothesis,
+    SearchSettings,
+)
 from tests.server.captioning.language import END, VOCABULARY, Language, Speaker
 
-PENALTIES: list[dict[str, Any]] = [
+PROCESSORS: list[dict[str, Any]] = [
     {},
     {"repetition_penalty": 1.7},
     {"repetition_penalty": 0.6},
@@ -22,6 +28,18 @@ PENALTIES: list[dict[str, Any]] = [
     {"repetition_penalty": 1.2, "no_repeat_ngram_size": 2},
 ]
 STOPPING_RULES = [False, True, "never"]
+
+
+def searched(
+    prompt_ids: tuple[int, ...],
+    settings: SearchSettings,
+    decoder: Callable[[DecoderInput], Logits],
+) -> Hypothesis:
+    """Run a search to its end."""
+    search = start_search(GenerationRequest(prompt_ids, settings))
+    while search.finished is None:
+        search.advance(decoder(search.decoder_input))
+    return search.finished
 
 
 @dataclass(frozen=True)
@@ -60,11 +78,10 @@ class Case:
     def found(self) -> list[int]:
         """Our answer."""
         settings = SearchSettings(end_token=END, max_length=self.max_length, **self.options)
-        started = search.start(self.prompt_ids, settings)
-        return list(search.run(started, Speaker(self.language)).token_ids)
+        return list(searched(self.prompt_ids, settings, Speaker(self.language)).token_ids)
 
 
-@pytest.mark.parametrize("penalties", PENALTIES, ids=str)
+@pytest.mark.parametrize("penalties", PROCESSORS, ids=str)
 def test_greedy_search_equals_generate(penalties: dict[str, Any]) -> None:
     """The most likely next token, again and again, with every penalty that can be asked for."""
     for seed in range(20):
@@ -85,7 +102,7 @@ def test_beam_search_equals_generate(
             num_beams=num_beams,
             length_penalty=length_penalty,
             early_stopping=early_stopping,
-            **PENALTIES[seed % len(PENALTIES)],
+            **PROCESSORS[seed % len(PROCESSORS)],
         )
         assert case.found() == case.generated()
 
@@ -102,23 +119,29 @@ def test_the_language_tells_stopping_rules_apart() -> None:
     assert outcomes[0] != outcomes[1] != outcomes[2] != outcomes[0]
 
 
+def test_min_length_equals_generate() -> None:
+    """A sequence shorter than `min_length` does not end."""
+    for seed in range(10):
+        case = replace(
+            Case.sample(seed, num_beams=1 + seed % 2), max_length=30, options={"min_length": 25}
+        )
+        assert case.found() == case.generated()
+        assert len(case.found()) >= 25
+
+
 class Script:
     """A decoder that makes each row's next token the one after its last."""
 
-    def __init__(self) -> None:
-        self.steps = 0
-
-    def __call__(self, feed: Feed) -> Scores:
-        self.steps += 1
-        logits = np.zeros((len(feed.tokens), 10), np.float32)
-        logits[np.arange(len(logits)), (feed.tokens[:, -1] + 1) % 10] = np.log(9.0)
+    def __call__(self, step: DecoderInput) -> Logits:
+        logits = np.zeros((len(step.tokens), 10), np.float32)
+        logits[np.arange(len(logits)), (step.tokens[:, -1] + 1) % 10] = np.log(9.0)
         return logits
 
 
 def test_log_probs_are_of_the_generated_tokens_alone() -> None:
     """One log-probability for each generated token: 9 of 18 parts of probability, each time."""
     settings = SearchSettings(end_token=6, max_length=10)
-    found = search.run(search.start((1, 2), settings), Script())
+    found = searched((1, 2), settings, Script())
     assert found.token_ids == (1, 2, 3, 4, 5, 6)
     assert found.log_probs == pytest.approx([np.log(0.5)] * 4)
 
@@ -126,7 +149,7 @@ def test_log_probs_are_of_the_generated_tokens_alone() -> None:
 def test_log_probs_follow_their_beam() -> None:
     """A beam's log-probabilities are those of its own tokens, whichever beams it came through."""
     settings = SearchSettings(end_token=6, max_length=10, num_beams=3)
-    found = search.run(search.start((1, 2), settings), Script())
+    found = searched((1, 2), settings, Script())
     assert found.token_ids == (1, 2, 3, 4, 5, 6)
     assert found.log_probs == pytest.approx([np.log(0.5)] * 4)
 
@@ -137,6 +160,6 @@ def test_penalties_leave_log_probs_alone(num_beams: int) -> None:
     settings = SearchSettings(
         end_token=6, max_length=10, num_beams=num_beams, repetition_penalty=1.1
     )
-    found = search.run(search.start((4, 2), settings), Script())
+    found = searched((4, 2), settings, Script())
     assert found.token_ids == (4, 2, 3, 4, 5, 6)
     assert found.log_probs == pytest.approx([np.log(0.5)] * 4)

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from server.captioning.captioner import Captioner
+from server.captioning.captioner import BlipCaptioner
 from server.captioning.errors import ModelDirectoryError
 from server.captioning.model.directory import (
     FILES,
@@ -87,7 +87,7 @@ def test_a_listed_file_that_is_no_model_is_refused(copy: Path, name: str) -> Non
     (copy / name).write_bytes(b"garbage")
     directory = rewritten(copy, read_manifest(copy))
     with pytest.raises(ModelDirectoryError, match=name):
-        Captioner.open(directory, threads=1)
+        BlipCaptioner.open(directory, threads=1)
 
 
 def test_graphs_have_to_fit_the_manifest(copy: Path) -> None:
@@ -100,10 +100,10 @@ def test_graphs_have_to_fit_the_manifest(copy: Path) -> None:
         replace(manifest, image=replace(manifest.image, height=64)),
     ):
         with pytest.raises(ModelDirectoryError, match="its manifest implies"):
-            Captioner.open(rewritten(copy, wrong), threads=1)
+            BlipCaptioner.open(rewritten(copy, wrong), threads=1)
 
 
-def test_outputs_may_come_in_any_order(copy: Path, captioner: Captioner) -> None:
+def test_outputs_may_come_in_any_order(copy: Path, captioner: BlipCaptioner) -> None:
     """They are known by their names: a decoder's past isn't another layer's."""
     for file in ("encoder_model.onnx", "decoder_model.onnx"):
         graph = onnx.load(copy / file)
@@ -111,7 +111,7 @@ def test_outputs_may_come_in_any_order(copy: Path, captioner: Captioner) -> None
         del graph.graph.output[:]
         graph.graph.output.extend(reversed(outputs))
         onnx.save(graph, copy / file)
-    reordered = Captioner.open(rewritten(copy, read_manifest(copy)), threads=1)
+    reordered = BlipCaptioner.open(rewritten(copy, read_manifest(copy)), threads=1)
     picture = encoded(noise(0)), "a picture of", GenerationOptions()
     assert reordered.caption(*picture).token_ids == captioner.caption(*picture).token_ids
 
@@ -120,4 +120,4 @@ def test_graphs_cannot_change_places(copy: Path) -> None:
     """The encoder's file has to hold the encoder."""
     shutil.copy(copy / "decoder_model.onnx", copy / "encoder_model.onnx")
     with pytest.raises(ModelDirectoryError, match=r"encoder_model\.onnx has other inputs"):
-        Captioner.open(rewritten(copy, read_manifest(copy)), threads=1)
+        BlipCaptioner.open(rewritten(copy, read_manifest(copy)), threads=1)
