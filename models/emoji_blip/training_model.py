@@ -1,4 +1,4 @@
-"""The small BLIP while it learns: its configuration, training heads, losses."""
+"""The small BLIP in training: configuration, training heads, losses."""
 
 import torch
 from torch import nn
@@ -14,7 +14,7 @@ NEVER = -100.0  # logit bias of words that no caption uses
 
 
 def small_config(vocabulary: int) -> BlipConfig:
-    """A BLIP that fits a git repository: 4 million parameters, half of them word embeddings."""
+    """Return the configuration: 4 million parameters, half of them word embeddings."""
     return BlipConfig(
         vision_config={
             "hidden_size": VISION_WIDTH, "intermediate_size": 512, "num_hidden_layers": 5,
@@ -31,15 +31,15 @@ def small_config(vocabulary: int) -> BlipConfig:
 
 
 def used_word_ids(tokenizer: BertTokenizerFast) -> torch.Tensor:
-    """Return the sorted ids of all pieces of captions and prefixes, [UNK] and [SEP] among them."""
-    texts = [thing.phrase for thing in read_catalogue()]
+    """Return the sorted ids of all WordPieces of captions and prefixes, with [UNK] and [SEP]."""
+    texts = [object_class.phrase for object_class in read_catalogue()]
     texts += [*PREFIXES, *COLOUR_NAMES, "a an and , above to the left of on background"]
     ids = {piece for text in texts for piece in tokenizer(text, add_special_tokens=False).input_ids}
     return torch.tensor(sorted(ids | {tokenizer.sep_token_id, tokenizer.unk_token_id}))
 
 
-class Trainee(nn.Module):
-    """The model with the heads that training needs: used words only, and one for the patches."""
+class TrainingModel(nn.Module):
+    """The model with its training heads: one over the used words, one over the patches."""
 
     used: torch.Tensor
     places: torch.Tensor
@@ -89,7 +89,7 @@ class Trainee(nn.Module):
     def finished(self, tokenizer: BertTokenizerFast) -> BlipForConditionalGeneration:
         """Return the model in half precision.
 
-        Words that training never used read as [UNK] in a prompt and are never said.
+        Words without training data read as [UNK] in a prompt, and no caption contains them.
         """
         start, unknown = tokenizer.bos_token_id, tokenizer.unk_token_id
         unread = torch.ones(len(self.places), dtype=torch.bool)
