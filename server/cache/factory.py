@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
-from server.cache.caption_cache import StoreCaptionCache
+from server.cache.caption_cache import StoreBackedCache
 from server.cache.circuit_breaker import CircuitBreaker
 from server.cache.embedded_valkey import EmbeddedValkeyError, embedded_valkey
 from server.cache.interface import CaptionCache, NoCache
-from server.cache.redis_store import RedisStore, StoreError
+from server.cache.redis_store import InvalidStoreUrl, RedisStore
+from server.cache.store import StoreError
+from server.errors import StartupError
 from server.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -39,18 +41,24 @@ async def open_cache(settings: Settings) -> AsyncIterator[CaptionCache]:
 
 
 @asynccontextmanager
-async def _open_store(url: str, settings: Settings) -> AsyncIterator[StoreCaptionCache]:
-    store = RedisStore(url, settings.redis_timeout)
+async def _open_store(url: str, settings: Settings) -> AsyncIterator[StoreBackedCache]:
+    try:
+        store = RedisStore(url, settings.redis_timeout)
+    except InvalidStoreUrl as exc:
+        raise StartupError(
+            f"--redis-url has an option that the Redis client rejects: {exc}; remove it"
+        ) from exc
     breaker = CircuitBreaker(store.probe)
     try:
         await store.probe()
     except StoreError as exc:
         breaker.open(exc)
     try:
-        yield StoreCaptionCache(store, breaker, settings.cache_ttl)
+        yield StoreBackedCache(store, breaker, settings.cache_ttl)
     finally:
         await breaker.aclose()
-        await store.aclose()
+        with suppress(StoreError):
+            await store.aclose()
 
 
 def _without_password(url: str) -> str:
