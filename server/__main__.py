@@ -1,4 +1,4 @@
-"""`python -m server`: command line -> settings -> uvicorn."""
+"""`python -m server`: read the settings, and run uvicorn until a signal."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def run(settings: Settings, open_captioner: OpenCaptioner = open_captioner) -> int:
-    """Serve until a signal. The exit status: 0, or 1 with one line on stderr for no start."""
+    """Serve until a signal. Return the exit status: 0, or 1 after one line on stderr."""
     configure_logging(settings)
     try:
         with bound(settings.host, settings.port) as listener:

@@ -42,6 +42,7 @@ class ContinuousBatcher(Generic[Want, Got]):
         self._capacity = queue_size + batch_size
         self._unfinished = 0
         self._finished_at = 0.0
+        self._progress_at = 0.0
         # Of the last jobs, as many as two crowds have: those who step together end together.
         self._seconds: deque[float] = deque(maxlen=2 * batch_size)
         self._waiting: deque[Job[Want, Got]] = deque()
@@ -54,6 +55,10 @@ class ContinuousBatcher(Generic[Want, Got]):
     def queued(self) -> int:
         """How many jobs wait."""
         return len(self._waiting)
+
+    def seconds_without_progress(self) -> float:
+        """Seconds since a job was begun or a step finished, while a job is unfinished; else 0.0."""
+        return perf_counter() - self._progress_at if self._unfinished else 0.0
 
     async def run(self, start: Callable[[], Generator[Want, Got, T]], places: int = 1) -> T:
         """Have a job done on the thread: the one way off the event loop.
@@ -71,7 +76,7 @@ class ContinuousBatcher(Generic[Want, Got]):
             self._waiting.append(job)
             self._changed.notify()
         if not self._unfinished:
-            self._finished_at = perf_counter()
+            self._finished_at = self._progress_at = perf_counter()
         self._unfinished += 1
         # Without the job itself: what it holds is large, and a cycle would wait for the collector.
         job.future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._finish, done))
@@ -112,7 +117,9 @@ class ContinuousBatcher(Generic[Want, Got]):
     def _begin(self, in_hand: list[Job[Want, Got]]) -> None:
         """Let jobs that wait join those in hand, up to one that ends at once, for many might."""
         while job := self._next(self._batch_size - sum(each.places for each in in_hand)):
-            if not job.begin():
+            begun = job.begin()
+            self._progress_at = perf_counter()
+            if not begun:
                 return
             in_hand.append(job)
             if self._closing or any(each.under_way for each in in_hand):
@@ -132,6 +139,7 @@ class ContinuousBatcher(Generic[Want, Got]):
         if not wanting:
             return []
         got = self._step([job.want for job in wanting])
+        self._progress_at = perf_counter()
         return [job for job, each in zip(wanting, got, strict=True) if job.go_on(each)]
 
     def _finish(self, done: Future[Any]) -> None:

@@ -1,24 +1,24 @@
-"""A request's way to its caption: look-up, one flight per key, queue, model, cache."""
+"""Answer a caption request: look-up, single flight, lease, batcher, store."""
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import asynccontextmanager
 from time import perf_counter
-from typing import Any, Literal, Protocol
-
-from starlette.types import Receive
+from typing import Any, Protocol
 
 from server.cache.codec import CachedCaption
 from server.cache.interface import CaptionCache, Entry
 from server.cache.key import cache_key
-from server.captioning.caption import Caption
+from server.captioning.caption import Caption, Timings
 from server.captioning.model.manifest import Manifest
 from server.captioning.options import GenerationOptions
-from server.http.disconnect import while_connected
-from server.http.forms import Upload
 from server.inference.batcher import ContinuousBatcher
+from server.inference.request import CacheStatus, CaptionRequest, CaptionResult
 from server.inference.single_flight import SingleFlight
 
-CacheStatus = Literal["HIT", "MISS", "COALESCED", "BYPASS"]
+#: Awaits a request's part in the inference, and may end it early: when its client leaves.
+Watch = Callable[
+    [Coroutine[Any, Any, tuple[CaptionResult, bool]]], Awaitable[tuple[CaptionResult, bool]]
+]
 
 
 class Captioner(Protocol):
@@ -49,79 +49,93 @@ class Captioner(Protocol):
     def warm_up(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A caption, where it came from, and the seconds that each phase of getting it took."""
-
-    caption: CachedCaption
-    cache: CacheStatus
-    phases: Mapping[str, float] = field(default_factory=dict)
-
-
 class CaptionService:
-    """Answers uploads. The captioner is only touched on the worker's thread."""
+    """Answers caption requests. Only the batcher's thread touches the captioner."""
 
     def __init__(
-        self, captioner: Captioner, worker: ContinuousBatcher[Any, Any], cache: CaptionCache
+        self, captioner: Captioner, batcher: ContinuousBatcher[Any, Any], cache: CaptionCache
     ) -> None:
         self._captioner = captioner
-        self._worker = worker
+        self._batcher = batcher
         self._cache = cache
-        self.flights: SingleFlight[Outcome] = SingleFlight()
+        self.flights: SingleFlight[CaptionResult] = SingleFlight()
 
-    async def caption(self, upload: Upload, *, refresh: bool, receive: Receive) -> Outcome:
-        """Caption an upload from the cache, from work in progress, or anew.
+    async def caption(self, request: CaptionRequest, watch: Watch | None = None) -> CaptionResult:
+        """Caption a request from the cache, from an equal request in progress, or anew.
 
-        `refresh` skips the look-up and overwrites the entry. `receive` tells when the client has
-        left: then its part in the work ends with ClientDisconnect. Raises Overloaded, and what
-        Captioner.start raises.
+        Raises Overloaded, Draining, what Captioner.start raises, and what `watch` raises.
         """
         key = cache_key(
             self._captioner.digest,
-            upload.image.sha256.digest(),
-            upload.prompt,
-            upload.options,
+            request.image_digest,
+            request.prompt,
+            request.options,
             self._captioner.exact_decode,
         )
         entry = self._cache.entry(key)
-        looked_up: dict[str, float] = {}
-        if not refresh:
+        phases: dict[str, float] = {}
+        if not request.refresh:
             began = perf_counter()
             found = await entry.get()
-            looked_up["cache"] = perf_counter() - began
+            phases["cache"] = perf_counter() - began
             if found:
-                return Outcome(found, "HIT", looked_up)
-        # Nobody who wants a fresh caption shares a flight that may still look into the cache.
-        flight = f"{key} refresh" if refresh else key
-        shared = self.flights.share(flight, lambda: self._infer(entry, upload, refresh))
-        outcome, joined = await while_connected(receive, shared)
-        status = "COALESCED" if joined and outcome.cache == "MISS" else outcome.cache
-        return Outcome(outcome.caption, status, {**looked_up, **outcome.phases})
+                return CaptionResult(_caption(found), "HIT", phases)
+        # A request for a fresh caption does not share work that may end with a cached one.
+        flight = f"{key} refresh" if request.refresh else key
+        began = perf_counter()
+        shared = self.flights.share(flight, lambda: self._infer(entry, request))
+        result, joined = await (watch(shared) if watch else shared)
+        if not joined:
+            return CaptionResult(result.caption, result.cache, phases | result.phases)
+        phases["wait"] = perf_counter() - began
+        status: CacheStatus = "COALESCED" if result.cache == "MISS" else result.cache
+        return CaptionResult(result.caption, status, phases)
 
-    async def _infer(self, entry: Entry, upload: Upload, refresh: bool) -> Outcome:
-        if refresh:
-            return await self._make(entry, upload, "BYPASS")
-        async with entry.leading() as found:
-            # It was not there at the look-up: somebody's work was in progress then.
-            return Outcome(found, "COALESCED") if found else await self._make(entry, upload, "MISS")
+    async def _infer(self, entry: Entry, request: CaptionRequest) -> CaptionResult:
+        phases: dict[str, float] = {}
+        if request.refresh:
+            return await self._make(entry, request, "BYPASS", phases)
+        async with _leading(entry, phases) as found:
+            if found:  # Another request was inferring it at the time of the look-up.
+                return CaptionResult(_caption(found), "COALESCED", phases)
+            return await self._make(entry, request, "MISS", phases)
 
-    async def _make(self, entry: Entry, upload: Upload, status: CacheStatus) -> Outcome:
+    async def _make(
+        self, entry: Entry, request: CaptionRequest, status: CacheStatus, phases: dict[str, float]
+    ) -> CaptionResult:
         submitted = perf_counter()
 
-        def infer() -> Generator[Any, Any, tuple[float, Caption]]:
-            waited = perf_counter() - submitted
-            made = yield from self._captioner.start(
-                upload.image.content, upload.prompt, upload.options
+        def infer() -> Generator[Any, Any, Caption]:
+            phases["queue"] = perf_counter() - submitted
+            return (
+                yield from self._captioner.start(request.image, request.prompt, request.options)
             )
-            return waited, made
 
-        waited, made = await self._worker.run(infer, places=upload.options.num_beams)
-        caption = CachedCaption(made.text, made.token_ids, made.confidence, made.finish_reason)
-        await entry.put(caption)
-        phases = {
-            "queue": waited,
-            "preprocess": made.timings.preprocess,
-            "encode": made.timings.encode,
-            "decode": made.timings.decode,
-        }
-        return Outcome(caption, status, phases)
+        made = await self._batcher.run(infer, places=request.options.num_beams)
+        phases["preprocess"] = made.timings.preprocess
+        phases["encode"] = made.timings.encode
+        phases["decode"] = made.timings.decode
+        began = perf_counter()
+        await entry.put(
+            CachedCaption(made.text, made.token_ids, made.confidence, made.finish_reason)
+        )
+        phases["store"] = perf_counter() - began
+        return CaptionResult(made, status, phases)
+
+
+@asynccontextmanager
+async def _leading(entry: Entry, phases: dict[str, float]) -> AsyncIterator[CachedCaption | None]:
+    began = perf_counter()
+    async with entry.leading() as found:
+        phases["lease"] = perf_counter() - began
+        yield found
+
+
+def _caption(cached: CachedCaption) -> Caption:
+    return Caption(
+        cached.text,
+        cached.token_ids,
+        cached.confidence,
+        cached.finish_reason,
+        Timings(0.0, 0.0, 0.0),
+    )

@@ -94,7 +94,7 @@ class FakeCaptioner:
         if prompt is not None and len(prompt.split()) > 10:
             raise PromptTooLong(len(prompt.split()), 10)
         text = f"{prompt or ''} {len(image)} bytes".strip()
-        return Caption(text, (30522, 7, 102), -0.25, "stop", Timings(0.001, 0.002, 0.003))
+        return Caption(text, (30522, 7, 102), 0.75, "stop", Timings(0.001, 0.002, 0.003))
 
     def gather(self, wants: Sequence[None]) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""GET /info: which model answers, within which limits, on which versions."""
+"""GET /info: the model that is served, its limits, and versions."""
 
 import platform
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ async def info(request: Request[State]) -> JSONResponse:
 
 
 def describe(captioner: Captioner, settings: Settings) -> Mapping[str, object]:
-    """The body of /info, which stays the same as long as the server runs."""
+    """Build the body of /info, which is constant while the server runs."""
     manifest = captioner.manifest
     return {
         "model": {

@@ -1,0 +1,23 @@
+"""A captioner whose decoder step hangs."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.server.fakes import PATIENCE, FakeCaptioner
+
+
+@dataclass
+class HangingCaptioner(FakeCaptioner):
+    """Begins captions, and hangs in the first decoder step until `released`."""
+
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        # With the gate shut the fake asks for decoder steps.
+        self.gate.clear()
+
+    def step(self, wants: Sequence[None]) -> Sequence[None]:
+        assert self.released.wait(PATIENCE)
+        self.gate.set()
+        return super().step(wants)
