@@ -116,7 +116,7 @@ async def test_at_work() -> None:
     """Queue and requests in flight show while the server works, and coalesced requests later."""
     captioner = FakeCaptioner()
     captioner.gate.clear()
-    async with app(captioner, max_in_flight=3) as served:
+    async with app(captioner, max_in_flight=3, batch_size=1) as served:
         requests = [
             asyncio.create_task(served.caption(image)) for image in (b"one", b"other", b"other")
         ]
