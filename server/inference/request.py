@@ -6,6 +6,7 @@ from typing import Literal
 
 from server.captioning.caption import Caption
 from server.captioning.options import GenerationOptions
+from server.inference.phases import Phase
 
 #: HIT: from the cache. MISS: inferred. COALESCED: shared with an equal request in progress, of this
 #: process or of another replica. BYPASS: inferred anew, because the client asked for that.
@@ -48,4 +49,4 @@ class CaptionResult:
 
     caption: Caption
     cache: CacheStatus
-    phases: dict[str, float] = field(default_factory=dict)
+    phases: dict[Phase, float] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.app import open_captioner
+from server.app import open_model
 from server.captioning.captioner import BlipCaptioner
 from server.captioning.options import GenerationOptions
 from server.settings import Settings
@@ -47,7 +47,7 @@ def test_a_prompt_is_continued(captioner: BlipCaptioner, prompt: str) -> None:
 @pytest.mark.parametrize(("flags", "exact"), [([], False), (["--exact-decode"], True)])
 def test_the_server_decodes_in_full_where_it_is_told_to(flags: list[str], exact: bool) -> None:
     """By default it decodes large JPEGs at a fraction of their scale."""
-    captioner = open_captioner(Settings.parse(["--model", str(MODEL), *flags], {}))
+    captioner = open_model(Settings.parse(["--model", str(MODEL), *flags], {}))
     assert captioner.exact_decode is exact
 
 
