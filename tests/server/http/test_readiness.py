@@ -88,7 +88,7 @@ def test_drain_is_not_a_stall() -> None:
 async def answers(served: App, path: str, status: int) -> None:
     """Probe until the answer has a status."""
     async with asyncio.timeout(30):
-        while (await served.client.get(path)).status_code != status:
+        while (await served.client.get(path)).status_code != status:  # noqa: ASYNC110
             await asyncio.sleep(0)  # Without a socket, a request never waits for the event loop.
 
 
