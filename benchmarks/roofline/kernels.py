@@ -1,6 +1,6 @@
-"""How fast this machine is at what captioning consists of: its floor."""
+"""The rates of this machine at the kernels of captioning: matrix products and reading memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
@@ -10,60 +10,48 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.rows import Kernel, MachineRate
 
-#: A layer of BLIP-base's encoder: tokens by hidden units by the feed-forward's units.
+#: A feed-forward layer of BLIP-base's encoder: tokens, hidden units, units of the layer.
 ROWS, INNER, COLUMNS = 577, 768, 3072
 OPERATIONS = 2.0 * ROWS * INNER * COLUMNS
-#: More than any cache holds.
+#: More than any processor cache.
 READ_BYTES = 256 * 2**20
+#: Seconds of repetitions for each kernel in a round.
 SECONDS = 0.2
 
-
-#: What this process holds between calls from its parent.
-_kernels: "list[Kernels]" = []
+#: The kernels of this process, kept between calls from its parent.
+_kernels: "dict[Kernel, Callable[[], float]]" = {}
 
 
 def open_kernels(threads: int) -> None:
-    _kernels.append(Kernels(threads))
+    """Make the kernels ready to be measured in this process."""
+    rng = np.random.default_rng(0)
+    left = rng.standard_normal((ROWS, INNER), dtype=np.float32)
+    right = rng.standard_normal((INNER, COLUMNS), dtype=np.float32)
+    left8, right8 = (left * 40 + 128).astype(np.uint8), right.astype(np.int8)
+    _kernels["fp32 gemm"] = _gemm("MatMul", left, right, threads)
+    _kernels["int8 gemm"] = _gemm("MatMulInteger", left8, right8, threads)
+    _kernels["memory read"] = _reader(threads)
+    if bf16 := _bf16_gemm(left, right, threads):
+        _kernels["bf16 gemm"] = bf16
 
 
 def measure_kernels(number: int) -> list[MachineRate]:
-    """One row a kernel of a round, in the process that opened them."""
-    (kernels,) = _kernels
-    return [MachineRate(number, name, rate) for name, rate in kernels.measure()]
+    """Return each kernel's rate in one round, in operations or bytes a second.
 
-
-class Kernels:
-    """Ready to be measured again and again."""
-
-    def __init__(self, threads: int) -> None:
-        rng = np.random.default_rng(0)
-        left = rng.standard_normal((ROWS, INNER), dtype=np.float32)
-        right = rng.standard_normal((INNER, COLUMNS), dtype=np.float32)
-        self._kernels: dict[Kernel, Callable[[], float]] = {
-            "sgemm": _gemm("MatMul", left, right, threads),
-            "int8 gemm": _gemm(
-                "MatMulInteger", (left * 40 + 128).astype(np.uint8), right.astype(np.int8), threads
-            ),
-            "memory read": _reader(threads),
-        }
-        if bf16 := _bf16_gemm(left, right, threads):
-            self._kernels["bf16 gemm"] = bf16
-
-    def measure(self) -> Iterator[tuple[Kernel, float]]:
-        """Each kernel's best rate over a fraction of a second, operations or bytes a second.
-
-        The best, for this is to be what the machine can do and not what it did.
-        """
-        for name, run in self._kernels.items():
-            rates = [run()]
-            end = perf_counter() + SECONDS
-            while perf_counter() < end:
-                rates.append(run())
-            yield name, max(rates)
+    It is the best of many repetitions, because a roofline states what the machine can do.
+    """
+    rows = []
+    for kernel, run in _kernels.items():
+        rates = [run()]
+        end = perf_counter() + SECONDS
+        while perf_counter() < end:
+            rates.append(run())
+        rows.append(MachineRate(number, kernel, max(rates)))
+    return rows
 
 
 def _gemm(operator: str, left: np.ndarray, right: np.ndarray, threads: int) -> Callable[[], float]:
-    """By ONNX Runtime, whose kernels are as good as any here."""
+    """Multiply by ONNX Runtime."""
     kinds = {"MatMul": TensorProto.FLOAT, "MatMulInteger": TensorProto.UINT8}
     output = TensorProto.FLOAT if operator == "MatMul" else TensorProto.INT32
     graph = helper.make_graph(
@@ -91,7 +79,7 @@ def _bf16_gemm(left: np.ndarray, right: np.ndarray, threads: int) -> Callable[[]
 
 
 def _reader(threads: int) -> Callable[[], float]:
-    """The greatest of many integers: one vector instruction a cache line, so memory decides."""
+    """Find the greatest of many integers: so little arithmetic that memory decides the time."""
     data = np.ones(READ_BYTES // 8, np.int64)
     parts = np.array_split(data, threads)
     pool = ThreadPoolExecutor(threads)
