@@ -30,6 +30,8 @@ from export.__main__ import main
 from server.captioning.captioner import Captioner
 from server.captioning.options import GenerationOptions
 
+pytestmark = [pytest.mark.parity, pytest.mark.process]
+
 PICTURE = draw(Size("tiny", 40, 30, 12), 0)
 
 

@@ -25,6 +25,8 @@ from tests.server.spoilt import (
     text_bomb,
 )
 
+pytestmark = pytest.mark.process
+
 #: Spoilt pictures of each format, three thousand and more in all of the full size.
 FLIPS = 450 if FULL else 40
 MUTATIONS = 500 if FULL else 100

@@ -1,7 +1,11 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.server.serving import ROOT
+
+pytestmark = pytest.mark.process
 
 PROGRAM = """
 import sys
