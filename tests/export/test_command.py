@@ -13,6 +13,8 @@ from server.captioning.model.directory import read_manifest
 from tests.export.command import ROOT, command, environment, export
 from tests.export.fake_hub import COMMITS, serve_hub
 
+pytestmark = pytest.mark.process
+
 REPOSITORY = "someone/blip"
 
 

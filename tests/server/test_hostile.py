@@ -25,6 +25,8 @@ from tests.server.spoilt import (
     text_bomb,
 )
 
+pytestmark = pytest.mark.process
+
 #: Damaged pictures of each format; over three thousand in all with ENDURANCE=1.
 FLIPS = 450 if FULL else 40
 MUTATIONS = 500 if FULL else 100

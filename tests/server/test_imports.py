@@ -10,6 +10,8 @@ import pytest
 
 from tests.server.serving import ROOT
 
+pytestmark = pytest.mark.process
+
 #: Below the package `server`: which of its parts each part may import. The entry points app and
 #: __main__, which compose the rest, and the modules of settings are not restricted.
 ALLOWED = {

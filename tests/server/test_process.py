@@ -25,6 +25,8 @@ from tests.server.serving import (
     until,
 )
 
+pytestmark = pytest.mark.process
+
 FORM = (
     b"--b\r\n"
     b'Content-Disposition: form-data; name="image"; filename="x.jpg"\r\n\r\n'

@@ -15,6 +15,8 @@ import pytest
 from tests.server.serving import ServerProcess, server_process, wait_until
 from tests.server.test_process import REQUEST, embedded_valkey, ended, upload
 
+pytestmark = pytest.mark.process
+
 
 def ready(server: ServerProcess) -> bool:
     return httpx.get(f"{server.url}/health/ready").status_code == 200

@@ -16,6 +16,8 @@ from server.captioning.model.manifest import ImageSettings
 from tests.server.captioning.manifests import MANIFEST
 from tests.server.captioning.pictures import encoded, noise
 
+pytestmark = pytest.mark.parity
+
 SETTINGS = MANIFEST.image
 
 
