@@ -109,7 +109,7 @@ class Settings:
     stall_timeout: float = option(
         30.0,
         seconds,
-        "seconds without a prefill or decode step, while captions wait, until /health/ready turns "
+        "seconds without progress of the model, while captions wait, until /health/ready turns "
         "503; after 3 times as many /health/live does too, so that the server is restarted",
     )
     drain_delay: float = option(

@@ -39,10 +39,10 @@ class Parsed(Generic[D]):
 class Surface(Generic[D]):
     """One dialect of the API; `name` is its label in the metrics.
 
-    `parse` reads the body by the callable that it gets, which bounds the time. It raises
-    RequestError or CaptioningError. `render` gets the results in
-    the order of `Parsed.captions`. `render_error` renders a refusal by server.errors, every 500
-    and every 503 included; the endpoint adds headers such as Retry-After.
+    `parse` reads the body through the callable that it gets, which bounds the time of reading. It
+    raises RequestError or CaptioningError. `render` gets the results in the order of
+    `Parsed.captions`. `render_error` renders every refusal, also 500 and 503. Headers that the
+    error demands, such as Retry-After, are added to its response.
     """
 
     name: str

@@ -39,7 +39,7 @@ async def read_caption_form(
     image = _image(form)
     prompt = _text(form["prompt"]) if "prompt" in form else None
     digest = image.sha256.digest()
-    return CaptionRequest.of(image.content, prompt, _options(form), image_digest=digest)
+    return CaptionRequest.of(image.pieces, prompt, _options(form), image_digest=digest)
 
 
 def _image(form: Mapping[str, Part]) -> Part:

@@ -48,7 +48,7 @@ class Readiness:
         stalled = seconds > self._stall_timeout
         if stalled and not self._stalled:
             logger.error(
-                "stalled: captions wait, and no prefill or decode step has finished for %.0f s",
+                "stalled: captions wait, and the model has made no progress for %.0f s",
                 seconds,
             )
         self._stalled = stalled

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+from typing import Literal
 
 import pytest
 
 from server.errors import Draining, Stalled
 from server.http.admission import Admission
 from server.http.readiness import Readiness
-from tests.server.http.hanging import HangingCaptioner
+from tests.server.http.hanging import HangingModel
 from tests.server.serving import App, acquired, app
 
 pytestmark = pytest.mark.anyio
@@ -92,14 +93,17 @@ async def answers(served: App, path: str, status: int) -> None:
             await asyncio.sleep(0)  # Without a socket, a request never waits for the event loop.
 
 
-async def test_step_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
-    """A decoder step that hangs turns ready and live to 503 with one log line, until it ends."""
-    captioner = HangingCaptioner()
-    async with app(captioner, stall_timeout=0.02) as served:
+@pytest.mark.parametrize("place", ["decode", "step"])
+async def test_model_that_hangs(
+    place: Literal["decode", "step"], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A picture or step that hangs turns ready and live to 503 with one log line, until it ends."""
+    model = HangingModel(hangs_in=place)
+    async with app(model, stall_timeout=0.02) as served:
         try:
             assert (await served.client.get("/health/ready")).status_code == 200
             caption = asyncio.create_task(served.caption())
-            await acquired(captioner.started)
+            await acquired(model.hanging)
 
             await answers(served, "/health/ready", 503)
             await answers(served, "/health/live", 503)
@@ -111,7 +115,7 @@ async def test_step_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
             assert len(stalls) == 1
             assert stalls[0].levelno == logging.ERROR
         finally:
-            captioner.released.set()
+            model.released.set()
 
         assert (await caption).status_code == 200
         await answers(served, "/health/ready", 200)

@@ -15,7 +15,7 @@ import pytest
 
 from server.http.uvicorn_protocol import MAX_HEADER
 from tests.server.fakes import FakeModel
-from tests.server.http.hanging import HangingCaptioner
+from tests.server.http.hanging import HangingModel
 from tests.server.http.test_slow_clients import BODY, HEADER, everything
 from tests.server.serving import ListeningApp, acquired, listening_app, until
 
@@ -124,10 +124,10 @@ async def not_ready(served: Served) -> httpx.Response:
 
 
 async def stalled(served: Served) -> httpx.Response:
-    assert isinstance(served.captioner, HangingCaptioner)
+    assert isinstance(served.captioner, HangingModel)
     caption = asyncio.create_task(served.upload(b"x"))
     try:
-        await acquired(served.captioner.started)
+        await acquired(served.captioner.hanging)
         async with asyncio.timeout(30):
             while (answer := await served.client.get("/health/ready")).status_code == 200:
                 pass
@@ -178,7 +178,7 @@ CASES = {
     "sent_too_slowly": Case(503, evicted, options={"max_in_flight": 1}),
     "draining": Case(503, draining),
     "draining on /health/ready": Case(503, not_ready, READY),
-    "stalled": Case(503, stalled, READY, {"stall_timeout": 0.02}, HangingCaptioner),
+    "stalled": Case(503, stalled, READY, {"stall_timeout": 0.02}, HangingModel),
 }
 
 
