@@ -12,7 +12,7 @@ from transformers import BlipProcessor
 from export.checkpoint import Checkpoint
 from export.verify import Case, TokenIds
 from server.captioning.generation.types import Feed
-from server.captioning.image.decode import decode
+from server.captioning.image.picture_decoder import PictureDecoder
 from server.captioning.image.pixel_values import to_pixel_values
 from server.captioning.model.decoder import Decoder
 from server.captioning.model.directory import ModelDirectory
@@ -50,9 +50,10 @@ def runtime_logits(
     manifest, threads = directory.manifest, available_threads()
     encoder = Encoder(directory.encoder, manifest, threads)
     decoder = Decoder(directory.decoder, manifest, encoder.outputs, threads)
+    decode_picture = PictureDecoder(manifest.image, exact_decode=True)
     for case, caption in zip(cases, captions, strict=True):
-        picture = decode(case.picture.data)
-        step = decoder.start(encoder(to_pixel_values(picture, manifest.image)))
+        pixels = decode_picture(case.picture.data)
+        step = decoder.start(encoder(to_pixel_values(pixels, manifest.image)))
         yield np.concatenate([step(Feed.of_prompt((token,))) for token in caption[:-1]])
 
 

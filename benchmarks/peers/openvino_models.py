@@ -21,7 +21,7 @@ from transformers import BlipForConditionalGeneration
 from benchmarks.pictures import SIZES, draw
 from export.graphs import DecoderStep, PictureEncoder, decoder_layers
 from export.layers import KeyValue, split_heads
-from server.captioning.image.decode import decode
+from server.captioning.image.picture_decoder import PictureDecoder
 from server.captioning.image.pixel_values import to_pixel_values
 from server.captioning.model.manifest import Manifest
 
@@ -104,8 +104,9 @@ def build(checkpoint: Path, manifest: Manifest, shape: Shape, output: Path) -> N
     rmtree(partial, ignore_errors=True)
     torch.set_grad_enabled(False)
     model: Any = BlipForConditionalGeneration.from_pretrained(checkpoint).eval()
+    decode_picture = PictureDecoder(manifest.image, exact_decode=True)
     pixel_values = [
-        to_pixel_values(decode(draw(SIZES["50 KB"], index).jpeg), manifest.image)
+        to_pixel_values(decode_picture(draw(SIZES["50 KB"], index).jpeg), manifest.image)
         for index in range(CALIBRATION_PICTURES)
     ]
     encoder, decoder = (module(model) for module in MODULES[shape])

@@ -7,7 +7,7 @@ import numpy as np
 import openvino
 
 from benchmarks.peers.pipeline import Phases, Stopwatch
-from server.captioning.image.decode import decode
+from server.captioning.image.picture_decoder import PictureDecoder
 from server.captioning.image.pixel_values import to_pixel_values
 from server.captioning.model.manifest import Manifest
 
@@ -26,6 +26,7 @@ class OpenVinoPipeline:
             "INFERENCE_PRECISION_HINT": hint,
         }
         self._manifest = manifest
+        self._decode_picture = PictureDecoder(manifest.image, exact_decode=True)
         self._encoder, self._decoder = (
             core.compile_model(directory / name, "CPU", config).create_infer_request()
             for name in ("encoder.xml", "decoder.xml")
@@ -33,7 +34,7 @@ class OpenVinoPipeline:
 
     def caption(self, jpeg: bytes, tokens: int) -> Phases:
         watch = Stopwatch()
-        pixel_values = to_pixel_values(decode(jpeg), self._manifest.image)
+        pixel_values = to_pixel_values(self._decode_picture(jpeg), self._manifest.image)
         preprocess = watch.lap()
         self._encoder.infer([pixel_values], share_inputs=True)
         encode = watch.lap()

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import fields
 
-from server.captioning.image.decode import PREPROCESSING_VERSION
+from server.captioning.image.version import PREPROCESSING_VERSION
 from server.captioning.options import GenerationOptions
 
 _OPTION_NAMES = tuple(field.name for field in fields(GenerationOptions))

@@ -14,7 +14,8 @@ from server.captioning.generation import greedy_search as search
 from server.captioning.generation.decoder_batch import Batch, Turn, turns
 from server.captioning.generation.logits_processors import Scores
 from server.captioning.generation.types import Hypothesis, SearchSettings
-from server.captioning.image import decode as images
+from server.captioning.image.decode import DEFAULT_MAX_PIXELS
+from server.captioning.image.picture_decoder import PictureDecoder
 from server.captioning.image.pixel_values import to_pixel_values
 from server.captioning.lengths import max_length
 from server.captioning.memory import give_back_free_memory
@@ -47,7 +48,9 @@ class Captioner:
         self.digest = directory.manifest.digest
         self.threads = threads
         self.exact_decode = exact_decode
-        self._max_pixels = max_pixels
+        self._decode_picture = PictureDecoder(
+            self.manifest.image, max_pixels=max_pixels, exact_decode=exact_decode
+        )
         self._prompts = PromptTokenizer.open(directory.tokenizer, self.manifest)
         self._encoder = Encoder(directory.encoder, self.manifest, threads)
         self._decoder = Decoder(directory.decoder, self.manifest, self._encoder.outputs, threads)
@@ -60,7 +63,7 @@ class Captioner:
         directory: Path,
         *,
         threads: int | None = None,
-        max_pixels: int = images.DEFAULT_MAX_PIXELS,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
         exact_decode: bool = True,
         batch_size: int = 1,
         encoder_cache_bytes: int = 0,
@@ -121,9 +124,7 @@ class Captioner:
 
     def preprocess(self, image: bytes) -> NDArray[np.float32]:
         """Pixel values float32 [1, 3, height, width]. Raises ImageError."""
-        target = self.manifest.image
-        draft_for = None if self.exact_decode else target
-        return to_pixel_values(images.decode(image, self._max_pixels, draft_for), target)
+        return to_pixel_values(self._decode_picture(image), self.manifest.image)
 
     def encode(self, pixel_values: NDArray[np.float32]) -> EncodedImage:
         return self._encoder(pixel_values)
@@ -149,6 +150,7 @@ class Captioner:
 
     def close(self) -> None:
         """Leave the model's memory to the next one. The captioner can't be used any more."""
+        self._decode_picture.close()
         del self._encoder, self._decoder, self._batch
 
     def _encoded(self, image: bytes) -> tuple[EncodedImage, float]:
