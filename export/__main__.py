@@ -12,9 +12,9 @@ from typing import NoReturn
 
 from export.errors import ExportError
 from export.output import check_output
-from export.progress import show_steps
 from export.sources import find_source
-from export.summary import print_summary
+from export.terminal.progress import show_steps
+from export.terminal.summary import print_summary
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,8 +50,8 @@ def run(options: argparse.Namespace) -> None:
     # times as long over small layers. OpenMP reads this once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Imported here because it takes seconds, which nobody should wait for a wrong SOURCE.
-    from export.gate import Gate
     from export.pipeline import ExportRequest, export_model
+    from export.verification.gate import Gate
 
     request = ExportRequest(
         source=source,

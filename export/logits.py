@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from transformers import BlipProcessor
 
 from export.checkpoint import Checkpoint
-from export.verify import Case, TokenIds
+from export.verification.parity import Case, TokenIds
 from server.captioning.decoder import Decoder
 from server.captioning.encoder import Encoder
 from server.captioning.images import decode

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.convert import decoder_graph, encoder_graph, export_graph, validate_graph
-from export.gate import Gate
 from export.manifest import describe, write_tokenizer
 from export.output import written_whole
-from export.pictures import generate_pictures, read_pictures
-from export.progress import Steps
 from export.quantise import quantise
-from export.quiet import quiet
 from export.sources import Source
+from export.terminal.progress import Steps
+from export.terminal.quiet import quiet
+from export.verification.gate import Gate
+from export.verification.pictures import generate_pictures, read_pictures
 from server.captioning.manifest import Manifest
 from server.captioning.model_directory import write_manifest
 

@@ -17,12 +17,12 @@ from export.checkpoint import load_checkpoint
 from export.cross_attention import find_cross_attentions
 from export.errors import QuantisationError
 from export.linears import find_linears
-from export.pictures import generate_pictures
 from export.quantise import ZERO_POINT, block_size, quantise, quantise_blocks, quantise_rows
 from export.scores import find_scores
 from export.sensitivity import layer_sensitivities, through_blocks, through_rows
 from export.sources import Source
-from export.verify import cases_for
+from export.verification.parity import cases_for
+from export.verification.pictures import generate_pictures
 from server.captioning.captioner import Captioner
 from server.captioning.encoder import EncodedImage
 from server.captioning.errors import ModelDirectoryError

@@ -8,7 +8,7 @@ from PIL import Image
 
 from export.__main__ import main
 from export.errors import PictureError
-from export.pictures import ENCODINGS, generate_pictures, read_pictures
+from export.verification.pictures import ENCODINGS, generate_pictures, read_pictures
 from server.captioning.model_directory import read_manifest
 
 

@@ -10,7 +10,7 @@ from transformers import BlipProcessor
 
 from export.checkpoint import Checkpoint
 from export.errors import CaptionMismatch
-from export.pictures import Picture
+from export.verification.pictures import Picture
 from server.captioning.captioner import Captioner
 from server.captioning.errors import CaptioningError
 from server.captioning.manifest import GenerationDefaults

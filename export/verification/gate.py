@@ -8,10 +8,9 @@ from export.checkpoint import Checkpoint
 from export.errors import CaptionMismatch
 from export.logits import logit_error, runtime_logits, transformers_logits
 from export.onnx_configs import BlipOnnxConfig
-from export.pictures import Picture
-from export.progress import Steps
 from export.sensitivity import layer_sensitivities
-from export.verify import (
+from export.terminal.progress import Steps
+from export.verification.parity import (
     NUM_BEAMS,
     PROMPTS,
     Case,
@@ -21,6 +20,7 @@ from export.verify import (
     runtime_captions,
     transformers_captions,
 )
+from export.verification.pictures import Picture
 from server.captioning.manifest import Precision
 
 LOGIT_CASES = 8  # captions whose logits are compared: each is hundreds of thousands of numbers

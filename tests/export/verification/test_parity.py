@@ -13,8 +13,8 @@ from export.__main__ import main
 from export.convert import validate_graph
 from export.errors import CaptionMismatch
 from export.graphs import causal_mask
-from export.pictures import ENCODINGS, generate_pictures
-from export.verify import Case, TokenIds, check_equal
+from export.verification.parity import Case, TokenIds, check_equal
+from export.verification.pictures import ENCODINGS, generate_pictures
 from server.captioning.model_directory import read_manifest
 from tests.export.checkpoints import LARGE_LIKE, TINY, Geometry, build_checkpoint, build_model
 
