@@ -72,3 +72,8 @@ def show_steps() -> Iterator[Steps]:
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         yield Steps(progress)
+
+
+def print_line(console: Console, line: str) -> None:
+    """Print `line` unwrapped and as it is, so that a log can be searched for it."""
+    console.print(line, soft_wrap=True, markup=False, highlight=False)

@@ -82,7 +82,7 @@ def test_a_configuration_that_is_no_json_is_refused(
 ) -> None:
     """The file is named."""
     (checkpoint / "config.json").write_text("{")
-    assert "config.json is no JSON" in refusal(checkpoint, capsys)
+    assert "config.json is not JSON" in refusal(checkpoint, capsys)
 
 
 def test_truncated_weights_are_refused(
