@@ -68,4 +68,4 @@ def _write_graphs(checkpoint: Checkpoint, directory: Path, gate: Gate, steps: St
             validate_graph(graph, directory, advance)
     if gate.precision == "int8":
         with steps.step("quantise"):
-            quantise(directory, gate.excluded)
+            quantise(directory, gate.kept_fp32)

@@ -29,11 +29,11 @@ TOLD_LAYERS = 5
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What is asked of the captions; `excluded` are the layers kept in fp32."""
+    """What is asked of the captions; `kept_fp32` are patterns of layers not quantised."""
 
     precision: Precision
     min_agreement: float
-    excluded: tuple[str, ...]
+    kept_fp32: tuple[str, ...]
 
     def verify(
         self, checkpoint: Checkpoint, directory: Path, pictures: Sequence[Picture], steps: Steps
@@ -65,7 +65,7 @@ class Gate:
         if self.precision == "int8":
             figures |= {
                 "min_agreement": self.min_agreement,
-                "excluded": list(self.excluded),
+                "kept_fp32": list(self.kept_fp32),
                 "token_agreement": round(agreement.tokens, 4),
                 **_logit_figures(checkpoint, directory, cases, expected, steps),
             }
@@ -85,9 +85,9 @@ class Gate:
             )
         worst = ", ".join(f"{each.layer} ({each.error:.2g})" for each in layers[:TOLD_LAYERS])
         return (
-            f"--min-agreement asks for {self.min_agreement:.1%} equal ones. The layers that change "
-            f"the logits most: {worst}; keep them in fp32 with --exclude, judge by pictures of the "
-            "kind to be captioned with --images, or ask for less."
+            f"--min-agreement requires {self.min_agreement:.1%} equal captions. The layers that "
+            f"change the logits most: {worst}; keep them in fp32 with --keep-fp32, compare on "
+            "pictures of your own with --images, or lower --min-agreement."
         )
 
 

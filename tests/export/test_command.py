@@ -29,6 +29,8 @@ def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> No
     [
         (["--precision", "fp7"], ["--precision", "fp7", "--help"]),
         (["--pictures", "0"], ["--pictures", "0 is less than 1"]),
+        (["--min-agreement", "0.9"], ["--min-agreement 0.9", "fp32", "add --precision int8"]),
+        (["--keep-fp32", "encoder.*"], ["--keep-fp32 encoder.*", "fp32", "add --precision int8"]),
         (["--colour"], ["--colour"]),
     ],
 )
