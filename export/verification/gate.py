@@ -1,4 +1,4 @@
-"""What a model directory has to pass before it takes its name, and the figures that come of it."""
+"""Verify a model directory against transformers before it is published, and return the figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ from export.onnx_configs import BlipOnnxConfig
 from export.sensitivity import layer_sensitivities
 from export.terminal.progress import Steps
 from export.verification.parity import (
-    NUM_BEAMS,
     PROMPTS,
     Case,
     TokenIds,
     cases_for,
     check_equal,
     runtime_captions,
+    searches_for,
     transformers_captions,
 )
 from export.verification.pictures import Picture
 from server.captioning.manifest import Precision
 
-LOGIT_CASES = 8  # captions whose logits are compared: each is hundreds of thousands of numbers
-TOLD_LAYERS = 5
+LOGIT_CASES = 8  # captions whose logits are compared; each has hundreds of thousands of numbers
+NAMED_LAYERS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What is asked of the captions; `kept_fp32` are patterns of layers not quantised."""
+    """The requirements on the captions. `kept_fp32` are patterns of layers not quantised."""
 
     precision: Precision
     min_agreement: float
@@ -38,9 +38,10 @@ class Gate:
     def verify(
         self, checkpoint: Checkpoint, directory: Path, pictures: Sequence[Picture], steps: Steps
     ) -> dict[str, object]:
-        """Figures for the manifest. Raises CaptionMismatch."""
-        cases = cases_for(pictures)
-        # One pipeline after the other: their thread pools would spin against each other.
+        """Return figures for the manifest. Raises CaptionMismatch."""
+        searches = searches_for(checkpoint.generation.num_beams)
+        cases = cases_for(pictures, searches)
+        # The pipelines run one after the other, because their thread pools would compete.
         expected = steps.each(
             "caption with transformers", transformers_captions(checkpoint, cases), len(cases)
         )
@@ -58,7 +59,7 @@ class Gate:
             "graph_tolerance": BlipOnnxConfig.ATOL_FOR_VALIDATION,
             "pictures": len(pictures),
             "prompts": list(PROMPTS),
-            "num_beams": list(NUM_BEAMS),
+            "num_beams": list(searches),
             "captions": agreement.captions,
             "identical_to_transformers": agreement.identical,
         }
@@ -78,12 +79,13 @@ class Gate:
         captions: Sequence[TokenIds],
         steps: Steps,
     ) -> str:
-        with steps.step("find the layers that int8 hurts"):
+        """Name the layers whose quantisation changes the logits most, and the remedies."""
+        with steps.step("rank the layers by their int8 error"):
             layers = sorted(
                 layer_sensitivities(checkpoint, cases[:1], captions[:1]),
                 key=lambda each: -each.error,
             )
-        worst = ", ".join(f"{each.layer} ({each.error:.2g})" for each in layers[:TOLD_LAYERS])
+        worst = ", ".join(f"{each.layer} ({each.error:.2g})" for each in layers[:NAMED_LAYERS])
         return (
             f"--min-agreement requires {self.min_agreement:.1%} equal captions. The layers that "
             f"change the logits most: {worst}; keep them in fp32 with --keep-fp32, compare on "

@@ -128,14 +128,6 @@ def test_relative_positions_are_refused(
     assert "relative_key" in refusal(checkpoint, capsys)
 
 
-def test_generation_the_runtime_does_not_know_is_refused(
-    checkpoint: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A least length in the text configuration would change every caption."""
-    edit(checkpoint / "config.json", lambda config: config["text_config"].update(min_length=5))
-    assert "min_length=5" in refusal(checkpoint, capsys)
-
-
 def test_a_revision_of_a_directory_is_refused(tiny_checkpoint: Path) -> None:
     """It would be ignored."""
     with pytest.raises(SourceError, match="--revision main"):
