@@ -1,4 +1,4 @@
-"""How far an export is, on stderr: live bars on a terminal, else a line for each finished step."""
+"""Progress of an export on stderr: live bars on a terminal, start and finish lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 
 
 class RateColumn(ProgressColumn):
-    """Completed units a second, of steps that have any."""
+    """Show completed units per second for steps that count units."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -31,26 +31,38 @@ class RateColumn(ProgressColumn):
 
 
 class Steps:
-    """The steps of an export, one after the other."""
+    """Report the steps of an export, one after the other."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
+    def announce(self, line: str) -> None:
+        """Print one line. On a terminal it appears above the bars."""
+        print_line(self._progress.console, line)
+
     @contextmanager
-    def step(self, description: str, total: int = 1) -> Iterator[Callable[[], None]]:
-        """Show a step for as long as the block runs; call what it yields once per unit done."""
-        # Without units there is nothing to measure a rest by: the bar pulses until the end.
+    def step(
+        self, description: str, total: int = 1, unit: str = "units"
+    ) -> Iterator[Callable[[], None]]:
+        """Report a step while the block runs. Call the yielded function once per finished unit."""
+        terminal = self._progress.console.is_terminal
+        if not terminal:
+            self.announce(
+                f"{description}: {total} {unit} ..." if total > 1 else f"{description} ..."
+            )
+        # A step without units has no measurable remainder, so its bar pulses until the end.
         task = self._progress.add_task(description, total=total if total > 1 else None)
         began = time.perf_counter()
         yield lambda: self._progress.advance(task)
         self._progress.update(task, total=total, completed=total)
-        if not self._progress.console.is_terminal:
+        if not terminal:
             seconds = time.perf_counter() - began
-            self._progress.console.print(f"{description}: {seconds:.1f} s", highlight=False)
+            rate = f", {total / seconds:.2f} {unit}/s" if total > 1 else ""
+            self.announce(f"{description}: done in {seconds:.1f} s{rate}")
 
-    def each(self, description: str, items: Iterable[Item], total: int) -> list[Item]:
-        """Collect `items`, a unit each."""
-        with self.step(description, total) as advance:
+    def each(self, description: str, items: Iterable[Item], total: int, unit: str) -> list[Item]:
+        """Collect `items` in a step that counts each of them as one unit."""
+        with self.step(description, total, unit) as advance:
             collected = []
             for item in items:
                 collected.append(item)
@@ -59,8 +71,9 @@ class Steps:
 
 
 @contextmanager
-def show_steps() -> Iterator[Steps]:
-    console = Console(stderr=True)
+def show_steps(console: Console | None = None) -> Iterator[Steps]:
+    """Yield the reporter of an export's steps. It writes to stderr unless `console` is given."""
+    console = console or Console(stderr=True)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

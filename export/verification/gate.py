@@ -41,12 +41,16 @@ class Gate:
         """Return figures for the manifest. Raises CaptionMismatch."""
         searches = searches_for(checkpoint.generation.num_beams)
         cases = cases_for(pictures, searches)
+        steps.announce(announcement(len(pictures), searches))
         # The pipelines run one after the other, because their thread pools would compete.
         expected = steps.each(
-            "caption with transformers", transformers_captions(checkpoint, cases), len(cases)
+            "caption with transformers",
+            transformers_captions(checkpoint, cases),
+            len(cases),
+            "captions",
         )
         found = steps.each(
-            "caption with ONNX Runtime", runtime_captions(directory, cases), len(cases)
+            "caption with ONNX Runtime", runtime_captions(directory, cases), len(cases), "captions"
         )
         try:
             agreement = check_equal(cases, expected, found, self.min_agreement)
@@ -91,6 +95,17 @@ class Gate:
             f"change the logits most: {worst}; keep them in fp32 with --keep-fp32, compare on "
             "pictures of your own with --images, or lower --min-agreement."
         )
+
+
+def announcement(pictures: int, searches: Sequence[int | None]) -> str:
+    """Say how many captions are compared, and of what."""
+    beams = ", ".join("not given" if each is None else str(each) for each in searches)
+    captions = pictures * len(PROMPTS) * len(searches)
+    return (
+        f"compare {captions} captions of ONNX Runtime with transformers': {pictures} pictures x "
+        f"{len(PROMPTS)} prompts x {len(searches)} searches (num_beams {beams}); "
+        "--pictures changes the number"
+    )
 
 
 def _logit_figures(
