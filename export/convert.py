@@ -26,7 +26,7 @@ from export.onnx_configs import (
     DecoderStepOnnxConfig,
     PictureEncoderOnnxConfig,
 )
-from server.captioning.model_directory import DECODER, ENCODER
+from server.captioning.model.directory import DECODER, ENCODER
 
 TASK = "image-to-text"
 

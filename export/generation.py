@@ -9,7 +9,7 @@ from transformers import GenerationConfig
 
 from export.errors import SourceError
 from server.captioning.errors import OptionOutOfRange
-from server.captioning.manifest import GenerationDefaults
+from server.captioning.model.manifest import GenerationDefaults
 from server.captioning.options import GenerationOptions
 
 # The settings that the runtime's greedy and beam search implement.

@@ -7,7 +7,8 @@ from typing import Any
 from export.checkpoint import Checkpoint
 from export.generation import generation_defaults
 from export.onnx_configs import OPSET
-from server.captioning.manifest import (
+from server.captioning.model.directory import FILES, TOKENIZER, sha256_of
+from server.captioning.model.manifest import (
     SCHEMA_VERSION,
     DecoderShape,
     ImageSettings,
@@ -15,7 +16,6 @@ from server.captioning.manifest import (
     Precision,
     Tokens,
 )
-from server.captioning.model_directory import FILES, TOKENIZER, sha256_of
 
 TOOLS = ("onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch", "transformers")
 

@@ -14,8 +14,8 @@ from export.terminal.quiet import quiet
 from export.verification.gate import Gate
 from export.verification.parity import PROMPTS, searches_for
 from export.verification.pictures import default_count, generate_pictures, read_pictures
-from server.captioning.manifest import Manifest
-from server.captioning.model_directory import write_manifest
+from server.captioning.model.directory import write_manifest
+from server.captioning.model.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)

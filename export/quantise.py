@@ -22,7 +22,7 @@ from export.cross_attention import find_cross_attentions, quantise_cross_attenti
 from export.errors import QuantisationError
 from export.linears import CONTRIB, Floats, Linear, find_linears, rewrite, weight_of
 from export.scores import CONSTANTS, Scores, find_scores, quantised
-from server.captioning.model_directory import DECODER, ENCODER
+from server.captioning.model.directory import DECODER, ENCODER
 
 MAX_BLOCK, MIN_BLOCK = 128, 16  # of MatMulNBits
 ZERO_POINT = 128  # MatMulNBits' and GatherBlockQuantized's, unless told otherwise

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from server.captioning.manifest import Manifest
+from server.captioning.model.manifest import Manifest
 
 
 def print_summary(manifest: Manifest, output: Path) -> None:

@@ -21,7 +21,7 @@ from export.verification.parity import (
     transformers_captions,
 )
 from export.verification.pictures import Picture
-from server.captioning.manifest import Precision
+from server.captioning.model.manifest import Precision
 
 LOGIT_CASES = 8  # captions whose logits are compared; each has hundreds of thousands of numbers
 NAMED_LAYERS = 5

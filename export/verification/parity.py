@@ -11,9 +11,8 @@ from transformers import BlipProcessor
 from export.checkpoint import Checkpoint
 from export.errors import CaptionMismatch
 from export.verification.pictures import Picture
-from server.captioning.captioner import Captioner
+from server.captioning.captioner import BlipCaptioner
 from server.captioning.errors import CaptioningError
-from server.captioning.manifest import GenerationDefaults
 from server.captioning.options import GenerationOptions
 
 PROMPTS = (None, "a picture of", "a photo of", "there is")
@@ -67,28 +66,22 @@ def runtime_captions(directory: Path, cases: Sequence[Case]) -> Iterator[TokenId
     Raises CaptionMismatch if the runtime refuses the directory or a prompt.
     """
     try:
-        captioner = Captioner.open(directory)
+        captioner = BlipCaptioner.open(directory)
         for case in cases:
-            options = options_for(case, captioner.manifest.generation)
-            yield captioner.caption(case.picture.data, case.prompt, options).token_ids
+            caption = captioner.caption(case.picture.data, case.prompt, options_for(case))
+            yield caption.token_ids
         captioner.close()
     except CaptioningError as exc:
         raise CaptionMismatch(f"The server's runtime refuses the model: {exc}") from exc
 
 
-def options_for(case: Case, defaults: GenerationDefaults) -> GenerationOptions:
-    """Return the options of a request for `case`.
+def options_for(case: Case) -> GenerationOptions:
+    """Return the options of a request for `case`: only what the case sets.
 
-    TO CHANGE with the server: when GenerationOptions takes None for the model's own setting, give
-    only what the case sets, GenerationOptions(num_beams=case.num_beams), and drop `defaults`. Then
-    this comparison fails for a server that ignores the manifest's generation settings.
+    The runtime resolves the others, so that this comparison fails if it ignores the settings of
+    the manifest.
     """
-    return GenerationOptions(
-        num_beams=defaults.num_beams if case.num_beams is None else case.num_beams,
-        repetition_penalty=defaults.repetition_penalty,
-        no_repeat_ngram_size=defaults.no_repeat_ngram_size,
-        length_penalty=defaults.length_penalty,
-    )
+    return GenerationOptions(num_beams=case.num_beams)
 
 
 @dataclass(frozen=True, slots=True)

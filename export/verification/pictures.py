@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.errors import PictureError
-from server.captioning import images
 from server.captioning.errors import ImageError
+from server.captioning.image import decode as images
 
 Pixels = NDArray[np.uint8]
 

@@ -3,29 +3,23 @@
 import hashlib
 from dataclasses import fields
 
-from server.captioning.images import PREPROCESSING_VERSION
-from server.captioning.options import GenerationOptions
+from server.captioning.generation.types import SearchSettings
 
-_OPTION_NAMES = tuple(field.name for field in fields(GenerationOptions))
+_NAMES = tuple(field.name for field in fields(SearchSettings))
 
 
 def cache_key(
+    *,
     model_digest: str,
+    preprocessing: str,
     image_digest: bytes,
     prompt: str | None,
-    options: GenerationOptions,
-    exact_decode: bool,
+    settings: SearchSettings,
 ) -> str:
-    """`cap:v1:` and the SHA-256, in hex, of everything a caption depends on.
-
-    Every part goes in behind its length, so that no two lists of parts give the same bytes. No
-    prompt and an empty prompt are different requests, so the prompt's presence is a part.
-    """
     parts = [
         model_digest.encode(),
-        str(PREPROCESSING_VERSION).encode(),
-        b"exact" if exact_decode else b"draft",
-        *(repr(getattr(options, name)).encode() for name in _OPTION_NAMES),
+        preprocessing.encode(),
+        *(repr(getattr(settings, name)).encode() for name in _NAMES),
         b"no prompt" if prompt is None else b"prompt",
         (prompt or "").encode(),
         image_digest,

@@ -5,7 +5,7 @@ import secrets
 from contextlib import suppress
 from typing import Protocol
 
-from server.cache.store import StoreError
+from server.cache.redis_store import StoreError
 
 #: How long the work of a holder that dies is nobody's.
 LEASE_SECONDS = 3.0

@@ -1,7 +1,7 @@
 """How long a sequence may get."""
 
 from server.captioning.errors import OptionOutOfRange, PromptTooLong
-from server.captioning.manifest import Manifest
+from server.captioning.model.manifest import Manifest
 from server.captioning.options import GenerationOptions
 
 #: max_length counts prompt and caption, except where it is transformers' own default: that counts

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.summaries import Summary
+import numpy as np
+
 from benchmarks.tables import Table
 
 
@@ -32,7 +33,7 @@ class Figure:
 
 def p99(seconds: Sequence[float]) -> float:
     """In milliseconds."""
-    return Summary.of(seconds).p99 * 1000
+    return float(np.percentile(seconds, 99)) * 1000
 
 
 def milliseconds(seconds: Sequence[float], at_most: float | None = None) -> Figure | None:

@@ -12,7 +12,7 @@ from tests.endurance.figures import Figure, Report, p99
 from tests.endurance.load import Answer, Caller, open_loop
 from tests.endurance.scale import scale
 from tests.endurance.servers import running
-from tests.server.test_slow_senders import BODY, HEADER
+from tests.server.http.test_slow_clients import BODY, HEADER
 
 pytestmark = pytest.mark.anyio
 

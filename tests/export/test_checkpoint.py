@@ -13,7 +13,7 @@ from export.__main__ import main
 from export.checkpoint import load_checkpoint
 from export.errors import SourceError
 from export.sources import Source, find_source
-from server.captioning.model_directory import read_manifest
+from server.captioning.model.directory import read_manifest
 from tests.export.checkpoints import TINY, build_checkpoint, build_model
 
 JsonObject = dict[str, Any]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.captioning.model_directory import read_manifest
+from server.captioning.model.directory import read_manifest
 from tests.export.command import ROOT, command, environment, export, find
 from tests.export.fake_hub import COMMITS, serve_hub
 

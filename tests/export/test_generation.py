@@ -13,8 +13,8 @@ from export.__main__ import main
 from export.verification.parity import PROMPTS, TokenIds, cases_for, options_for
 from export.verification.pictures import generate_pictures
 from server.captioning.caption import Caption
-from server.captioning.captioner import Captioner
-from server.captioning.model_directory import read_manifest
+from server.captioning.captioner import BlipCaptioner
+from server.captioning.model.directory import read_manifest
 from server.captioning.options import GenerationOptions
 from tests.export.checkpoints import TINY, build_checkpoint
 
@@ -66,10 +66,9 @@ def reference_captions(checkpoint: Path, **given: object) -> list[TokenIds]:
 
 def runtime_captions(directory: Path) -> list[TokenIds]:
     """Return what the server's runtime makes of CASES with the model's own settings."""
-    captioner = Captioner.open(directory, threads=1)
-    defaults = captioner.manifest.generation
+    captioner = BlipCaptioner.open(directory, threads=1)
     captions = [
-        captioner.caption(case.picture.data, case.prompt, options_for(case, defaults)).token_ids
+        captioner.caption(case.picture.data, case.prompt, options_for(case)).token_ids
         for case in CASES
     ]
     captioner.close()
@@ -103,15 +102,15 @@ def test_a_server_that_ignores_the_checkpoints_settings_is_caught(
 ) -> None:
     """One case of the comparison gives no num_beams, so that the checkpoint's own counts."""
     checkpoint = checkpoint_with(tmp_path / "checkpoint", num_beams=5)
-    caption = Captioner.caption
+    caption = BlipCaptioner.caption
 
     def ignoring(
-        self: Captioner, image: bytes, prompt: str | None, options: GenerationOptions
+        self: BlipCaptioner, image: bytes, prompt: str | None, options: GenerationOptions
     ) -> Caption:
         own = options.num_beams in (None, 5)
         return caption(self, image, prompt, replace(options, num_beams=1) if own else options)
 
-    monkeypatch.setattr(Captioner, "caption", ignoring)
+    monkeypatch.setattr(BlipCaptioner, "caption", ignoring)
     assert main([str(checkpoint), str(tmp_path / "model"), "--pictures", "1"]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
     assert "captions differ from transformers'" in message

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from export.__main__ import main
-from server.captioning.model_directory import FILES
+from server.captioning.model.directory import FILES
 from tests.export.checkpoints import ODD, TINY, build_checkpoint
 
 Arrays = dict[str, NDArray[Any]]

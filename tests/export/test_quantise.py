@@ -23,10 +23,9 @@ from export.sensitivity import layer_sensitivities, through_blocks, through_rows
 from export.sources import Source
 from export.verification.parity import cases_for
 from export.verification.pictures import generate_pictures
-from server.captioning.captioner import Captioner
-from server.captioning.encoder import EncodedImage
+from server.captioning.captioner import BlipCaptioner
 from server.captioning.errors import ModelDirectoryError
-from server.captioning.model_directory import (
+from server.captioning.model.directory import (
     DECODER,
     ENCODER,
     FILES,
@@ -34,6 +33,7 @@ from server.captioning.model_directory import (
     sha256_of,
     write_manifest,
 )
+from server.captioning.model.encoder import EncodedImage
 from tests.export.checkpoints import Geometry, build_checkpoint
 
 # Widths of whole blocks, so that the word embedding lies there once.
@@ -101,7 +101,7 @@ def test_a_picture_takes_a_quarter_of_the_memory(exports: tuple[Path, Path]) -> 
     """What waits between the graphs is in 8 bits too, but for a few sums and scales."""
 
     def encoded(directory: Path) -> EncodedImage:
-        captioner = Captioner.open(directory, threads=1)
+        captioner = BlipCaptioner.open(directory, threads=1)
         return captioner.encode(np.zeros((1, 3, 32, 32), np.float32))
 
     fp32, int8 = (encoded(directory) for directory in exports)
@@ -190,7 +190,7 @@ def test_graphs_of_different_precision_are_refused(
     files = {name: sha256_of(tmp_path / name) for name in FILES}
     write_manifest(tmp_path, replace(read_manifest(exports[0]), files=files))
     with pytest.raises(ModelDirectoryError, match=r"decoder_model\.onnx has other inputs"):
-        Captioner.open(tmp_path, threads=1)
+        BlipCaptioner.open(tmp_path, threads=1)
 
 
 def test_a_name_that_fits_no_layer_is_told(exports: tuple[Path, Path]) -> None:

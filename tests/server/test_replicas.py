@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.cache.lease import Lease
-from server.cache.store import RedisStore
+from server.cache.redis_store import RedisStore
 from tests.server.serving import ServerProcess, server_process
 from tests.server.valkey import Valkey
 

@@ -14,7 +14,7 @@ from export.errors import CaptionMismatch
 from export.graphs import causal_mask
 from export.verification.parity import Case, TokenIds, check_equal
 from export.verification.pictures import ENCODINGS, generate_pictures
-from server.captioning.model_directory import read_manifest
+from server.captioning.model.directory import read_manifest
 from tests.export.checkpoints import LARGE_LIKE, TINY, Geometry, build_checkpoint, build_model
 
 (PICTURE,) = generate_pictures(1)

@@ -18,7 +18,7 @@ from export.verification.pictures import (
     generate_pictures,
     read_pictures,
 )
-from server.captioning.model_directory import read_manifest
+from server.captioning.model.directory import read_manifest
 
 
 def test_generated_pictures_are_the_same_every_time() -> None:

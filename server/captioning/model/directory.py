@@ -1,0 +1,83 @@
+"""A model directory on disk: the contract between export and server, checked by digest."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.captioning.errors import ModelDirectoryError
+from server.captioning.model.manifest import Manifest
+
+MANIFEST = "manifest.json"
+ENCODER = "encoder_model.onnx"
+DECODER = "decoder_model.onnx"
+TOKENIZER = "tokenizer.json"
+FILES = (ENCODER, DECODER, TOKENIZER)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDirectory:
+    """A directory whose files are the ones its manifest was written for."""
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: Path) -> "ModelDirectory":
+        """Read the manifest and check every file against it.
+
+        Raises ModelDirectoryError naming the file that is missing, malformed or altered.
+        """
+        manifest = read_manifest(path)
+        if set(manifest.files) != set(FILES):
+            raise ModelDirectoryError(
+                f"{path / MANIFEST} lists {', '.join(sorted(manifest.files)) or 'no files'} where "
+                f"{', '.join(sorted(FILES))} belong; export the checkpoint again."
+            )
+        for name, expected in manifest.files.items():
+            if sha256_of(path / name) != expected:
+                raise ModelDirectoryError(
+                    f"{path / name} is not the file its manifest lists: its SHA-256 differs; "
+                    "restore it or export the checkpoint again."
+                )
+        return cls(path, manifest)
+
+    @property
+    def encoder(self) -> Path:
+        return self.path / ENCODER
+
+    @property
+    def decoder(self) -> Path:
+        return self.path / DECODER
+
+    @property
+    def tokenizer(self) -> Path:
+        return self.path / TOKENIZER
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Raises ModelDirectoryError if there is no readable manifest of this schema in `directory`."""
+    try:
+        text = (directory / MANIFEST).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise _unreadable(directory / MANIFEST, exc) from exc
+    return Manifest.from_json(text)
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    (directory / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256 in hex. Raises ModelDirectoryError naming the file if it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise _unreadable(path, exc) from exc
+
+
+def _unreadable(path: Path, exc: OSError | UnicodeDecodeError) -> ModelDirectoryError:
+    reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
+    return ModelDirectoryError(
+        f"{path} can't be read: {reason}; give a directory written by `python -m export`."
+    )

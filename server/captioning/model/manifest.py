@@ -1,0 +1,111 @@
+"""manifest.json: what a model directory says about itself."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from server.captioning.errors import ModelDirectoryError
+from server.captioning.model.records import read_record
+
+SCHEMA_VERSION = 1
+
+Precision = Literal["fp32", "int8"]
+
+#: The fields a caption depends on. Tool versions and figures are not among them.
+DIGESTED = ("schema_version", "image", "decoder", "tokens", "generation", "files")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """BlipImageProcessor's configuration; `resample` is a PIL.Image.Resampling value."""
+
+    height: int
+    width: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    rescale_factor: float
+    resample: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderShape:
+    """The text decoder's geometry; `max_positions` bounds prompt and caption together."""
+
+    layers: int
+    heads: int
+    head_dim: int
+    vocab_size: int
+    max_positions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Special token ids, and the tokenizer's clean_up_tokenization_spaces."""
+
+    start: int
+    cls: int
+    sep: int
+    pad: int
+    clean_up_spaces: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationDefaults:
+    """The checkpoint's generation configuration, as transformers reads it."""
+
+    max_length: int
+    num_beams: int
+    repetition_penalty: float
+    no_repeat_ngram_size: int
+    length_penalty: float
+    early_stopping: bool | Literal["never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """`source` is a hub id or a directory's name, never a path; `files` maps names to SHA-256."""
+
+    schema_version: int
+    name: str
+    source: str
+    revision: str | None
+    precision: Precision
+    opset: int
+    image: ImageSettings
+    decoder: DecoderShape
+    tokens: Tokens
+    generation: GenerationDefaults
+    files: dict[str, str]
+    tools: dict[str, str]
+    verification: dict[str, object]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of everything a caption depends on: the model's part of a cache key."""
+        record = asdict(self)
+        digested = {name: record[name] for name in DIGESTED}
+        canonical = json.dumps(digested, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Manifest":
+        """Raises ModelDirectoryError for text that is no manifest of this schema."""
+        try:
+            document = json.loads(text)
+            _check_schema_version(document)
+            return read_record(cls, document)
+        # RecursionError: JSON nested beyond the parser's depth.
+        except (ValueError, RecursionError) as exc:
+            raise ModelDirectoryError(
+                f"manifest.json is malformed: {exc}; export the checkpoint again."
+            ) from exc
+
+
+def _check_schema_version(document: object) -> None:
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"schema_version is {version!r:.40}, this server reads {SCHEMA_VERSION}")

@@ -1,0 +1,31 @@
+"""The typed state that handlers find in their request."""
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+from server.http.admission import Admission
+from server.http.auth import ApiKeys
+from server.http.metrics import Metrics
+from server.http.multipart import FormLimits
+from server.http.readiness import Readiness
+from server.http.telemetry import Trace
+from server.inference.service import CaptionService
+
+
+class Resources(TypedDict):
+    """What lives as long as the server."""
+
+    api_keys: ApiKeys
+    admission: Admission
+    readiness: Readiness
+    metrics: Metrics
+    service: CaptionService
+    form_limits: FormLimits
+    model_name: str
+    info: Mapping[str, object]
+
+
+class State(Resources):
+    """The resources, and the trace of this request."""
+
+    trace: Trace

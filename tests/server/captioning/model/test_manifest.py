@@ -1,0 +1,95 @@
+"""manifest.json, read strictly."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from server.captioning.errors import ModelDirectoryError
+from server.captioning.model.manifest import Manifest
+from tests.server.captioning.manifests import MANIFEST
+
+
+def test_a_manifest_survives_the_round_trip() -> None:
+    """What is written is what is read."""
+    assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
+
+
+def test_digest_tells_models_apart() -> None:
+    """Whatever changes a caption changes the digest."""
+    changes: dict[str, Any] = {
+        "image": replace(MANIFEST.image, resample=2),
+        "decoder": replace(MANIFEST.decoder, max_positions=100),
+        "tokens": replace(MANIFEST.tokens, clean_up_spaces=False),
+        "generation": replace(MANIFEST.generation, early_stopping=True),
+        "files": {"encoder_model.onnx": "1" * 64},
+    }
+    for name, value in changes.items():
+        change: dict[str, Any] = {name: value}
+        assert replace(MANIFEST, **change).digest != MANIFEST.digest, name
+
+
+def test_digest_does_not_depend_on_how_the_model_was_made() -> None:
+    """Tool versions and figures leave the digest as it is."""
+    remade = replace(MANIFEST, tools={}, verification={}, name="other", revision=None)
+    assert remade.digest == MANIFEST.digest
+
+
+def changed(path: str, value: Any) -> str:
+    document = json.loads(MANIFEST.to_json())
+    *parents, name = path.split(".")
+    record = document
+    for parent in parents:
+        record = record[parent]
+    record[name] = value
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("schema_version", 2, "schema_version is 2, this server reads 1"),
+        ("schema_version", None, "schema_version is None"),
+        ("name", 5, "name is 5, not str"),
+        ("precision", "fp16", "precision is 'fp16'"),
+        ("revision", 1, "revision is 1, not str or NoneType"),
+        ("image", [], r"image is \[\], not an object"),
+        ("image.mean", [0.1, 0.2], r"image.mean is \[0.1, 0.2\]"),
+        ("image.std", [1, 1, "x"], r"image.std\[2\] is 'x', not float"),
+        ("decoder.layers", True, "decoder.layers is True, not int"),
+        ("decoder.colour", "red", "decoder.colour is not a field of this schema"),
+        ("generation.early_stopping", "soon", "generation.early_stopping is 'soon'"),
+        ("files", {"a": None}, "files.a is None, not str"),
+    ],
+)
+def test_a_malformed_manifest_names_the_field(path: str, value: Any, complaint: str) -> None:
+    """The error names field and value, and what to do."""
+    with pytest.raises(ModelDirectoryError, match=complaint + ".*export the checkpoint again"):
+        Manifest.from_json(changed(path, value))
+
+
+def test_a_missing_field_is_named() -> None:
+    """Nothing has a default: what is not said is not guessed."""
+    document = json.loads(MANIFEST.to_json())
+    del document["tokens"]["sep"]
+    with pytest.raises(ModelDirectoryError, match=r"tokens\.sep is missing"):
+        Manifest.from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000])
+def test_text_that_is_no_manifest_is_refused(text: str) -> None:
+    """Any JSON, and no JSON, gives the one error."""
+    with pytest.raises(ModelDirectoryError, match=r"manifest\.json is malformed"):
+        Manifest.from_json(text)
+
+
+def test_whole_numbers_pass_for_floats() -> None:
+    """JSON writers drop the ".0"."""
+    assert Manifest.from_json(changed("generation.length_penalty", 1)) == MANIFEST
+
+
+def test_early_stopping_takes_never() -> None:
+    """All three of transformers' values are read."""
+    read = Manifest.from_json(changed("generation.early_stopping", "never"))
+    assert read.generation.early_stopping == "never"
