@@ -194,6 +194,7 @@ except ImageTooLarge as error:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on address space is Linux's")
+@pytest.mark.process
 def test_a_process_without_memory_refuses_the_picture(tmp_path: Path) -> None:
     """A picture within the limit on pixels that takes more memory than there is is too large."""
     file = tmp_path / "large.png"

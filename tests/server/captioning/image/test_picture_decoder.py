@@ -126,6 +126,7 @@ print(sorted(name for name in sys.modules if name.partition(".")[0] in ("PIL", "
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("program", "printed"),
     [(IMPORTED, "[] 1"), (WITHOUT_PILLOW, "[]")],
