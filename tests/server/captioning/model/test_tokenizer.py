@@ -1,4 +1,4 @@
-"""Text to ids and back, against BlipProcessor."""
+"""Text becomes token ids and back as with transformers' BlipProcessor."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def processor() -> Any:
 
 @pytest.fixture(scope="module")
 def fast_tokenizer() -> Any:
-    """What BlipProcessor wraps by default."""
+    """Open the tokenizer that BlipProcessor wraps by default."""
     return BertTokenizerFast.from_pretrained(CHECKPOINT)
 
 
@@ -36,7 +36,7 @@ def prompts() -> PromptTokenizer:
 
 
 def generation_starts_from(tokenize: Any, prompt: str) -> tuple[int, ...]:
-    """BlipForConditionalGeneration.generate: the first token replaced, the last dropped."""
+    """Replace the first token and drop the last, as BlipForConditionalGeneration.generate does."""
     return (30522, *tokenize(text=prompt).input_ids[1:-1])
 
 
@@ -55,7 +55,7 @@ def generation_starts_from(tokenize: Any, prompt: str) -> tuple[int, ...]:
     ],
 )
 def test_prompts_equal_processor(prompts: PromptTokenizer, processor: Any, prompt: str) -> None:
-    """The ids that generation starts from, special tokens in the prompt's text included."""
+    """Generation starts from the same ids, also where the prompt spells out special tokens."""
     assert prompts.encode(prompt) == generation_starts_from(processor, prompt)
 
 
@@ -63,17 +63,17 @@ def test_prompts_equal_processor(prompts: PromptTokenizer, processor: Any, promp
 def test_any_prompt_equals_tokenizer(
     prompts: PromptTokenizer, fast_tokenizer: Any, prompt: str
 ) -> None:
-    """Whatever the text."""
+    """Any text gives the same ids as the fast tokenizer."""
     assert prompts.encode(prompt) == generation_starts_from(fast_tokenizer, prompt)
 
 
 def test_no_prompt_and_an_empty_one_start_alike(prompts: PromptTokenizer) -> None:
-    """transformers makes [CLS] [SEP] of an empty prompt, of which [DEC] is left."""
+    """No prompt and an empty prompt both start from [DEC] alone, as in transformers."""
     assert prompts.encode(None) == prompts.encode("") == (30522,)
 
 
 def test_half_a_character_is_dropped(prompts: PromptTokenizer) -> None:
-    """A lone surrogate, which is no text, takes nothing down."""
+    """A lone surrogate is dropped from the prompt."""
     assert prompts.encode("a \ud83d dog") == prompts.encode("a  dog")
 
 
@@ -81,14 +81,14 @@ def test_half_a_character_is_dropped(prompts: PromptTokenizer) -> None:
 def test_texts_equal_processor(
     prompts: PromptTokenizer, processor: Any, token_ids: list[int]
 ) -> None:
-    """Decoding any ids gives processor.decode(..., skip_special_tokens=True)."""
+    """Any ids give what processor.decode(..., skip_special_tokens=True) gives."""
     expected = processor.decode(token_ids, skip_special_tokens=True)
     assert prompts.decode(tuple(token_ids)) == expected
 
 
 @pytest.mark.parametrize("clean_up", [True, False])
 def test_clean_up_is_as_the_checkpoint_has_it(fast_tokenizer: Any, clean_up: bool) -> None:
-    """clean_up_tokenization_spaces decides about the spaces around an apostrophe."""
+    """The checkpoint's clean_up_tokenization_spaces decides about spaces before punctuation."""
     tokens = replace(MANIFEST.tokens, clean_up_spaces=clean_up)
     prompts = PromptTokenizer.open(TOKENIZER, replace(MANIFEST, tokens=tokens))
     token_ids = prompts.encode("the dog's hat, isn't it ? we ' ve 'x'. do not !")
@@ -101,7 +101,7 @@ def test_clean_up_is_as_the_checkpoint_has_it(fast_tokenizer: Any, clean_up: boo
 def test_a_saved_truncation_and_padding_are_switched_off(
     tmp_path: Path, prompts: PromptTokenizer
 ) -> None:
-    """BlipProcessor neither cuts nor pads, whatever tokenizer.json says."""
+    """Prompts are neither truncated nor padded, whatever tokenizer.json says."""
     document = json.loads(TOKENIZER.read_text())
     document["truncation"] = {
         "direction": "Right",
@@ -135,13 +135,13 @@ def with_another_word(document: dict[str, Any]) -> None:
     ("change", "complaint"),
     [
         (without_post_processor, r"does not put \[CLS\] and \[SEP\] around"),
-        (with_another_word, "knows 30525 tokens, the decoder 30524"),
+        (with_another_word, "has 30525 tokens, the decoder 30524"),
     ],
 )
 def test_a_tokenizer_that_does_not_fit_is_refused(
     tmp_path: Path, change: Callable[[dict[str, Any]], None], complaint: str
 ) -> None:
-    """A tokenizer that would give the decoder other ids than it knows does not load."""
+    """A tokenizer without [CLS] and [SEP], or with more tokens than the decoder, is refused."""
     document = json.loads(TOKENIZER.read_text())
     change(document)
     (tmp_path / "tokenizer.json").write_text(json.dumps(document))
