@@ -71,9 +71,7 @@ def test_a_manifest_lists_exactly_the_files_there_should_be(
 ) -> None:
     """A manifest that lists fewer files, or files outside the directory, is refused."""
     write_manifest(copy, replace(read_manifest(copy), files=files))
-    with pytest.raises(
-        ModelDirectoryError, match=r"not decoder_model\.onnx, .*, tokenizer\.json"
-    ):
+    with pytest.raises(ModelDirectoryError, match=r"not decoder_model\.onnx, .*, tokenizer\.json"):
         ModelDirectory.open(copy)
 
 
