@@ -10,14 +10,8 @@ from numpy.typing import NDArray
 from transformers import BlipProcessor
 
 from export.checkpoint import Checkpoint
-from export.verify import Case, TokenIds
-from server.captioning.generation.types import Feed
-from server.captioning.image.decode import decode
-from server.captioning.image.pixel_values import to_pixel_values
-from server.captioning.model.decoder import Decoder
-from server.captioning.model.directory import ModelDirectory
-from server.captioning.model.encoder import Encoder
-from server.captioning.threads import available_threads
+from export.verification.parity import Case, TokenIds
+from server.captioning.captioner import BlipCaptioner
 
 Logits = NDArray[np.float32]
 
@@ -46,14 +40,11 @@ def runtime_logits(
     path: Path, cases: Sequence[Case], captions: Sequence[TokenIds]
 ) -> Iterator[Logits]:
     """The same from the graphs of a model directory, token by token."""
-    directory = ModelDirectory.open(path)
-    manifest, threads = directory.manifest, available_threads()
-    encoder = Encoder(directory.encoder, manifest, threads)
-    decoder = Decoder(directory.decoder, manifest, encoder.outputs, threads)
+    captioner = BlipCaptioner.open(path)
     for case, caption in zip(cases, captions, strict=True):
-        picture = decode(case.picture.data)
-        step = decoder.start(encoder(to_pixel_values(picture, manifest.image)))
-        yield np.concatenate([step(Feed.of_prompt((token,))) for token in caption[:-1]])
+        encoded = captioner.encode(captioner.decode(case.picture.data))
+        yield captioner.logits_along(encoded, caption[:-1])
+    captioner.close()
 
 
 def logit_error(expected: Iterable[Logits], found: Iterable[Logits]) -> LogitError:

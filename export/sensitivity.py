@@ -17,7 +17,7 @@ from export.graphs import DecoderStep, PictureEncoder
 from export.layers import CrossAttention, KeyValue, VisionLayer, merge_heads, split_heads
 from export.linears import Floats
 from export.quantise import ZERO_POINT, block_size, quantise_blocks, quantise_rows
-from export.verify import Case, TokenIds
+from export.verification.parity import Case, TokenIds
 
 PICTURE = (1, 2, 3)  # axes of a key or value
 

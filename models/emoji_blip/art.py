@@ -1,7 +1,7 @@
-"""Emoji art: fetched from npm packages, kept outside git, loaded as square RGBA sprites.
+"""Fetch emoji art from npm packages and load it as square RGBA sprites.
 
-Noto (Google, Apache-2.0) and Twemoji (Twitter, CC-BY 4.0) are drawn from in training. Fluent
-(Microsoft, MIT) is held out: the model never sees it before it is evaluated.
+Training draws Noto (Google, Apache-2.0) and Twemoji (Twitter, CC-BY 4.0). Fluent (Microsoft, MIT)
+is held out for evaluation.
 """
 
 import io
@@ -14,14 +14,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from models.emoji_blip.catalogue import Thing
+from models.emoji_blip.catalogue import ObjectClass
 
 ART_DIRECTORY = Path(__file__).with_name(".work") / "art"
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """One artist's set: the npm package that carries it and where its pictures lie in there."""
+    """An art style: its npm package, and the folder and suffix of its pictures in there."""
 
     name: str
     package: str
@@ -39,23 +39,24 @@ class ArtError(Exception):
     """The art can't be fetched or lacks a picture."""
 
 
-def load_sprites(style: Style, things: tuple[Thing, ...]) -> list[Image.Image]:
-    """Return one RGBA sprite a thing, in order; the package is fetched on first use.
+def load_sprites(style: Style, classes: tuple[ObjectClass, ...]) -> list[Image.Image]:
+    """Return one RGBA sprite for each class, in order. The package is fetched on first use.
 
     Raises ArtError.
     """
     folder = ART_DIRECTORY / style.name
     if not folder.is_dir():
         _fetch(style, folder)
-    return [_load(_find(folder, thing, style)) for thing in things]
+    return [_load(_find(folder, object_class, style)) for object_class in classes]
 
 
-def _find(folder: Path, thing: Thing, style: Style) -> Path:
-    for stem in (thing.code, thing.code.removesuffix("-fe0f")):
+def _find(folder: Path, object_class: ObjectClass, style: Style) -> Path:
+    for stem in (object_class.code, object_class.code.removesuffix("-fe0f")):
         if (path := folder / f"{stem}{style.suffix}").is_file():
             return path
     raise ArtError(
-        f"{style.name} has no picture of {thing.name!r} ({thing.code}) in {style.package}"
+        f"{style.name} has no picture of {object_class.name!r} ({object_class.code}) "
+        f"in {style.package}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The objects that the model knows: a name in everyday words and the code point of its emoji."""
+"""The object classes that the model knows: a name and the code point of its emoji."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +9,8 @@ CONSONANT_SOUNDS = ("unicorn",)
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
-    """One object: `code` is its emoji's file stem in the art packages, such as `1f34e`."""
+class ObjectClass:
+    """An object class. `code` is its emoji's file stem in the art packages, such as `1f34e`."""
 
     code: str
     name: str
@@ -26,6 +26,6 @@ def with_article(noun: str) -> str:
     return f"{'an' if vowel else 'a'} {noun}"
 
 
-def read_catalogue(path: Path = OBJECTS_FILE) -> tuple[Thing, ...]:
+def read_catalogue(path: Path = OBJECTS_FILE) -> tuple[ObjectClass, ...]:
     lines = path.read_text(encoding="utf-8").splitlines()
-    return tuple(Thing(*line.split("\t")) for line in lines)
+    return tuple(ObjectClass(*line.split("\t")) for line in lines)

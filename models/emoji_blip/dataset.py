@@ -1,4 +1,4 @@
-"""Training samples: a scene's picture, its caption in token ids, the object on each patch."""
+"""Training samples: the picture of a scene, its caption as token ids, the class of each patch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 from transformers import BertTokenizerFast
 
-from models.emoji_blip.catalogue import Thing
+from models.emoji_blip.catalogue import ObjectClass
 from models.emoji_blip.scenes import describe, render, sample_scene
 
 PREFIXES = (
@@ -27,7 +27,12 @@ UNKNOWN_PREFIX_SHARE = 0.1
 MAX_TOKENS = 20  # transformers' default length, [DEC] and [SEP] included
 IGNORED = -100
 COVERED = 0.3  # share of a patch that an object must fill to be its label
-RENDER_SIDES = (1.0, 1.0, 1.0, 1.5)  # of the model's side: a resize on the way in leaves its traces
+RENDER_SIDES = (
+    1.0,
+    1.0,
+    1.0,
+    1.5,
+)  # of the model's side, so that training sees resized pictures too
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,12 @@ class Sample:
 
 
 class SceneDataset(Dataset[Sample]):
-    """Sample `i` depends on `seed` and `i` alone, so that training can be resumed at any step."""
+    """Generates sample `i` from `seed` and `i` alone, so that training can resume at any step."""
 
     def __init__(
         self,
         tokenizer: BertTokenizerFast,
-        things: tuple[Thing, ...],
+        classes: tuple[ObjectClass, ...],
         sprites: Sequence[Sequence[Image.Image]],
         *,
         side: int,
@@ -54,7 +59,7 @@ class SceneDataset(Dataset[Sample]):
         seed: int,
     ) -> None:
         self._tokenizer = tokenizer
-        self._things = things
+        self._classes = classes
         self._sprites = sprites
         self._side = side
         self._patches = side // patch
@@ -63,8 +68,8 @@ class SceneDataset(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         rng = np.random.default_rng([self._seed, index])
         while True:
-            scene = sample_scene(rng, len(self._things), len(self._sprites))
-            ids, prefix = self._tokens(describe(scene, self._things), rng)
+            scene = sample_scene(rng, len(self._classes), len(self._sprites))
+            ids, prefix = self._tokens(describe(scene, self._classes), rng)
             if len(ids) <= MAX_TOKENS:
                 break
         rendered = render(scene, self._sprites, round(self._side * rng.choice(RENDER_SIDES)))
@@ -78,12 +83,12 @@ class SceneDataset(Dataset[Sample]):
             input_ids=torch.tensor(ids[:-1]),
             labels=torch.tensor(labels[1:]),
             patches=torch.from_numpy(
-                self._patch_labels(rendered.masks, [p.thing for p in scene.placements])
+                self._patch_labels(rendered.masks, [p.object_class for p in scene.placements])
             ),
         )
 
     def _tokens(self, caption: str, rng: np.random.Generator) -> tuple[list[int], int]:
-        """Return [DEC] prefix caption [SEP], and how many of these a prompt would have given."""
+        """Return the ids of [DEC] prefix caption [SEP], and the length of [DEC] prefix."""
         tokenizer = self._tokenizer
         prefix: list[int] = []
         if rng.random() < PREFIX_SHARE:
@@ -93,21 +98,21 @@ class SceneDataset(Dataset[Sample]):
         body = tokenizer(caption, add_special_tokens=False).input_ids
         return [tokenizer.bos_token_id, *prefix, *body, tokenizer.sep_token_id], 1 + len(prefix)
 
-    def _patch_labels(self, masks: tuple[Image.Image, ...], things: list[int]) -> NDArray[np.int64]:
-        """Return the object on each patch; the background's number follows the catalogue's last."""
+    def _patch_labels(self, masks: Sequence[Image.Image], classes: list[int]) -> NDArray[np.int64]:
+        """Return the class of each patch. The background has the number after the last class."""
         grid = (self._patches, self._patches)
         shares = [
             np.asarray(mask.resize(grid, Image.Resampling.BOX)).ravel() / 255 for mask in masks
         ]
         stacked = np.stack([np.full(shares[0].shape, COVERED), *shares])
-        labels: NDArray[np.int64] = np.array([len(self._things), *things])
+        labels: NDArray[np.int64] = np.array([len(self._classes), *classes])
         covering: NDArray[np.int64] = labels[stacked.argmax(axis=0)]
         return covering
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Samples stacked; captions are padded on the right to MAX_TOKENS - 1, labels with IGNORED."""
+    """A batch, padded on the right to MAX_TOKENS - 1, labels with IGNORED."""
 
     pixels: torch.Tensor
     input_ids: torch.Tensor
@@ -125,7 +130,7 @@ def collate(samples: list[Sample]) -> Batch:
 
 
 def _padded(rows: list[torch.Tensor], value: int) -> torch.Tensor:
-    """Return [rows, MAX_TOKENS - 1]: one shape for all, so that a step is compiled once."""
+    """Return [rows, MAX_TOKENS - 1]: one shape for all batches, so that a step compiles once."""
     padded = torch.full((len(rows), MAX_TOKENS - 1), value)
     for target, row in zip(padded, rows, strict=True):
         target[: len(row)] = row

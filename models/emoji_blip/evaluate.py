@@ -1,7 +1,7 @@
-"""Score a model directory on scenes never seen in training: `python -m models.emoji_blip.evaluate`.
+"""Evaluate a model directory on unseen scenes: `python -m models.emoji_blip.evaluate`.
 
-Every picture goes through the server's own runtime, so the figures are of what users get. The
-scenes come from a seed that training does not use; the Fluent rows are of art that it never saw.
+The server's own runtime captions every picture. The seed of the scenes is not used in training, and
+the Fluent rows use held-out art.
 """
 
 import argparse
@@ -20,9 +20,9 @@ from pycocoevalcap.rouge.rouge import Rouge
 from rich.progress import track
 
 from models.emoji_blip.art import FLUENT, TRAINING_STYLES, Style, load_sprites
-from models.emoji_blip.catalogue import Thing, read_catalogue
+from models.emoji_blip.catalogue import ObjectClass, read_catalogue
 from models.emoji_blip.scenes import Layout, describe, render, sample_scene
-from server.captioning.captioner import Captioner
+from server.captioning.captioner import BlipCaptioner
 from server.captioning.options import GenerationOptions
 
 HERE = Path(__file__).parent
@@ -39,9 +39,9 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Scores over one kind of scene.
+    """Scores on one kind of scene.
 
-    `objects_right` is the share of captions that name the objects shown, all of them and no other.
+    `objects_right` is the share of captions that name exactly the objects in the picture.
     """
 
     scenes: str
@@ -54,17 +54,17 @@ class Figures:
     cider: float
 
 
-def named_things(caption: str, things: Sequence[Thing]) -> list[str]:
-    """Return the catalogue names in `caption`, in order; where two begin alike, the longest."""
-    names = sorted((thing.name for thing in things), key=len, reverse=True)
+def named_classes(caption: str, classes: Sequence[ObjectClass]) -> list[str]:
+    """Return the class names in `caption`, in order. The longest of several matches counts."""
+    names = sorted((object_class.name for object_class in classes), key=len, reverse=True)
     return re.findall(r"\b(?:" + "|".join(map(re.escape, names)) + r")\b", caption)
 
 
-def evaluate(captioner: Captioner, kind: str, styles: Sequence[Style], count: int) -> Figures:
-    things = read_catalogue()
+def evaluate(captioner: BlipCaptioner, kind: str, styles: Sequence[Style], count: int) -> Figures:
+    classes = read_catalogue()
     wanted, said = [], []
     for picture, caption in track(
-        _scenes(kind, styles, things, count), total=count, description=f"{kind}, {_names(styles)}"
+        _scenes(kind, styles, classes, count), total=count, description=f"{kind}, {_names(styles)}"
     ):
         wanted.append(caption)
         said.append(captioner.caption(picture, None, GenerationOptions()).text)
@@ -73,7 +73,7 @@ def evaluate(captioner: Captioner, kind: str, styles: Sequence[Style], count: in
         art=_names(styles),
         count=count,
         objects_right=_share(
-            named_things(a, things) == named_things(b, things)
+            named_classes(a, classes) == named_classes(b, classes)
             for a, b in zip(wanted, said, strict=True)
         ),
         captions_equal=_share(a == b for a, b in zip(wanted, said, strict=True)),
@@ -82,14 +82,14 @@ def evaluate(captioner: Captioner, kind: str, styles: Sequence[Style], count: in
 
 
 def _scenes(
-    kind: str, styles: Sequence[Style], things: tuple[Thing, ...], count: int
+    kind: str, styles: Sequence[Style], classes: tuple[ObjectClass, ...], count: int
 ) -> Iterator[tuple[bytes, str]]:
-    sprites = [load_sprites(style, things) for style in styles]
+    sprites = [load_sprites(style, classes) for style in styles]
     layouts = LAYOUTS[kind]
     for index in range(count):
         rng = np.random.default_rng([SEED, index])
-        scene = sample_scene(rng, len(things), len(sprites), layouts[index % len(layouts)])
-        yield _png(render(scene, sprites, SIDE).picture), describe(scene, things)
+        scene = sample_scene(rng, len(classes), len(sprites), layouts[index % len(layouts)])
+        yield _png(render(scene, sprites, SIDE).picture), describe(scene, classes)
 
 
 def _png(picture: Image.Image) -> bytes:
@@ -99,7 +99,7 @@ def _png(picture: Image.Image) -> bytes:
 
 
 def _caption_metrics(wanted: list[str], said: list[str]) -> dict[str, float]:
-    """BLEU-4, ROUGE-L and CIDEr (its authors' scale, 10 at best) against a scene's one caption."""
+    """Compute BLEU-4, ROUGE-L and CIDEr (0 to 10) against the one reference caption of a scene."""
     references = {index: [_words(text)] for index, text in enumerate(wanted)}
     answers = {index: [_words(text)] for index, text in enumerate(said)}
     return {
@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--card", action="store_true", help="put the table into the model card")
     arguments = parser.parse_args()
-    captioner = Captioner.open(arguments.model)
+    captioner = BlipCaptioner.open(arguments.model)
     rows = [
         evaluate(captioner, kind, styles, arguments.count)
         for styles in (TRAINING_STYLES, (FLUENT,))

@@ -1,6 +1,6 @@
 """Draw the pictures in `examples/`: `python -m models.emoji_blip.examples`.
 
-Each file's name says what its picture shows, as the caption should.
+The name of each file is the expected caption.
 """
 
 from dataclasses import replace
@@ -32,22 +32,23 @@ SHOWN: tuple[tuple[Layout, tuple[str, ...]], ...] = (
 
 def scene_of(layout: Layout, names: tuple[str, ...], seed: int) -> Scene:
     """Return a scene of `layout` that shows the objects called `names`."""
-    numbers = {thing.name: number for number, thing in enumerate(read_catalogue())}
+    numbers = {object_class.name: number for number, object_class in enumerate(read_catalogue())}
     rng = np.random.default_rng([SEED, seed])
     scene = sample_scene(rng, len(numbers), len(TRAINING_STYLES), layout)
     placements = zip(scene.placements, names, strict=True)
     return replace(
-        scene, placements=tuple(replace(spot, thing=numbers[name]) for spot, name in placements)
+        scene,
+        placements=tuple(replace(spot, object_class=numbers[name]) for spot, name in placements),
     )
 
 
 def main() -> None:
-    things = read_catalogue()
-    sprites = [load_sprites(style, things) for style in TRAINING_STYLES]
+    classes = read_catalogue()
+    sprites = [load_sprites(style, classes) for style in TRAINING_STYLES]
     EXAMPLES.mkdir(exist_ok=True)
     for seed, (layout, names) in enumerate(SHOWN):
         scene = scene_of(layout, names, seed)
-        stem = describe(scene, things).replace(",", "").replace(" ", "-")
+        stem = describe(scene, classes).replace(",", "").replace(" ", "-")
         suffix = "png" if scene.jpeg_quality is None else "jpg"
         picture = render(scene, sprites, SIDE).picture
         picture.save(EXAMPLES / f"{stem}.{suffix}", quality=90)

@@ -1,4 +1,4 @@
-"""Scenes of one to three emoji: sampled from a seed, rendered to a picture, described in words."""
+"""Sample scenes of one to three emoji from a seed, render them, and word their captions."""
 
 import io
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageFilter
 
-from models.emoji_blip.catalogue import Thing, with_article
+from models.emoji_blip.catalogue import ObjectClass, with_article
 from models.emoji_blip.textures import Background, paint_background, sample_background
 
 Layout = Literal["alone", "side", "above", "diagonal", "row"]
@@ -18,9 +18,9 @@ LAYOUT_SHARES = (0.34, 0.16, 0.12, 0.2, 0.18)
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """One object: centre and size in shares of the picture's side, the angle in degrees."""
+    """The place of one object: center and size as shares of the side, the angle in degrees."""
 
-    thing: int
+    object_class: int
     style: int
     x: float
     y: float
@@ -31,7 +31,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """All that a picture shows; `placements` are in the order in which the caption names them."""
+    """The content of a picture. `placements` are in the order in which the caption names them."""
 
     layout: Layout
     placements: tuple[Placement, ...]
@@ -50,14 +50,14 @@ class Rendered:
 
 
 def sample_scene(
-    rng: np.random.Generator, things: int, styles: int, layout: Layout | None = None
+    rng: np.random.Generator, classes: int, styles: int, layout: Layout | None = None
 ) -> Scene:
     layout = layout or LAYOUTS[rng.choice(len(LAYOUTS), p=LAYOUT_SHARES)]
     spots = _sample_spots(rng, layout)
-    chosen = rng.choice(things, size=len(spots), replace=False)
+    chosen = rng.choice(classes, size=len(spots), replace=False)
     placements = tuple(
         Placement(
-            thing=int(thing),
+            object_class=int(object_class),
             style=int(rng.integers(styles)),
             x=x,
             y=y,
@@ -65,7 +65,7 @@ def sample_scene(
             angle=float(np.clip(rng.normal(0, 10), -25, 25)),
             mirrored=bool(rng.random() < 0.3),
         )
-        for thing, (x, y, size) in zip(chosen, spots, strict=True)
+        for object_class, (x, y, size) in zip(chosen, spots, strict=True)
     )
     return Scene(
         layout=layout,
@@ -79,9 +79,9 @@ def sample_scene(
     )
 
 
-def describe(scene: Scene, things: Sequence[Thing]) -> str:
-    """Return the caption; the layout alone decides its form, so a picture has one right caption."""
-    phrases = [things[placement.thing].phrase for placement in scene.placements]
+def describe(scene: Scene, classes: Sequence[ObjectClass]) -> str:
+    """Return the caption. The layout alone decides its form, so there is one right caption."""
+    phrases = [classes[placement.object_class].phrase for placement in scene.placements]
     ground = f"on {with_article(scene.background.colour)} background"
     match scene.layout:
         case "alone":
@@ -97,12 +97,12 @@ def describe(scene: Scene, things: Sequence[Thing]) -> str:
 
 
 def render(scene: Scene, sprites: Sequence[Sequence[Image.Image]], side: int) -> Rendered:
-    """Draw `scene` as a square RGB picture of `side` pixels; `sprites[style][thing]` are RGBA."""
+    """Draw a square RGB picture of `side` pixels. `sprites[style][object_class]` are RGBA."""
     rng = np.random.default_rng(scene.seed)
     canvas = paint_background(scene.background, side, rng)
     masks = []
     for placement in scene.placements:
-        sprite = _transformed(sprites[placement.style][placement.thing], placement, side)
+        sprite = _transformed(sprites[placement.style][placement.object_class], placement, side)
         corner = (
             round(placement.x * side - sprite.width / 2),
             round(placement.y * side - sprite.height / 2),
@@ -115,7 +115,7 @@ def render(scene: Scene, sprites: Sequence[Sequence[Image.Image]], side: int) ->
 
 
 def _sample_spots(rng: np.random.Generator, layout: Layout) -> list[tuple[float, float, float]]:
-    """Return (x, y, size) in caption order; gaps between the layouts keep captions unambiguous."""
+    """Return (x, y, size) in caption order. Gaps between layouts keep captions unambiguous."""
 
     def uniform(low: float, high: float) -> float:
         return float(rng.uniform(low, high))

@@ -1,4 +1,4 @@
-"""Backgrounds: a named colour with a second tint laid over it in one of a few textures."""
+"""Paint backgrounds: a named color, and a second tint over it in one of several textures."""
 
 import functools
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from PIL import Image
 Texture = Literal["plain", "gradient", "stripes", "checks", "dots", "clouds"]
 TEXTURES: tuple[Texture, ...] = ("plain", "gradient", "stripes", "checks", "dots", "clouds")
 
-# Centres in RGB, far enough apart that a small jitter never turns one named colour into another.
+# RGB centers, so far apart that jitter never turns one named color into another.
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (205, 40, 45),
     "orange": (240, 140, 35),
@@ -74,7 +74,7 @@ def _grid(side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def _texture(background: Background, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return the tint's share in [0, 1], float32 [side, side]."""
+    """Return the share of the tint in [0, 1], float32 [side, side]."""
     across, down = _grid(side)
     along = across * np.float32(np.cos(background.angle)) + down * np.float32(
         np.sin(background.angle)

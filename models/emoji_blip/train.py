@@ -1,8 +1,8 @@
-"""Train the small BLIP from nothing on emoji scenes: `python -m models.emoji_blip.train`.
+"""Train the small BLIP from scratch on emoji scenes: `python -m models.emoji_blip.train`.
 
-Two losses: the caption's cross-entropy, over the words that captions use (the softmax over all
-30,524 would take half of the time), and for each picture patch which object covers it, through a
-head that is thrown away afterwards: it teaches the encoder to see from a fraction of the captions.
+The first loss is the cross-entropy of the caption over the words that captions use, because the
+softmax over all 30,524 words takes half of the time. The second loss classifies the object on each
+picture patch. Its head is removed after training; with it the encoder needs far fewer captions.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from transformers import BertTokenizerFast, BlipForConditionalGeneration
 from models.emoji_blip.art import TRAINING_STYLES, load_sprites
 from models.emoji_blip.catalogue import read_catalogue
 from models.emoji_blip.dataset import Batch, SceneDataset, collate
-from models.emoji_blip.trainee import PATCH, SIDE, Trainee, small_config, used_word_ids
+from models.emoji_blip.training_model import PATCH, SIDE, TrainingModel, small_config, used_word_ids
 
 HERE = Path(__file__).parent
 CHECKPOINT = HERE / "checkpoint"
@@ -41,27 +41,27 @@ class Plan:
 
 
 class Run:
-    """A training run that can be stopped and taken up again: model, optimizer, schedule, step."""
+    """A resumable training run: model, optimizer, schedule, step."""
 
-    def __init__(self, plan: Plan, trainee: Trainee) -> None:
-        self.trainee = trainee
+    def __init__(self, plan: Plan, training_model: TrainingModel) -> None:
+        self.training_model = training_model
         self.optimizer = AdamW(
-            trainee.parameters(), plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.03
+            training_model.parameters(), plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.03
         )
         self.schedule = OneCycleLR(
             self.optimizer, plan.learning_rate, total_steps=plan.steps,
             pct_start=min(0.3, WARM_UP / plan.steps), div_factor=100, final_div_factor=100,
         )  # fmt: skip
-        self.forward: Forward = torch.compile(trainee) if plan.compiled else trainee
+        self.forward: Forward = torch.compile(training_model) if plan.compiled else training_model
         self.done = 0
 
     def step(self, batch: Batch) -> tuple[float, float]:
-        """Learn from one batch; return its caption loss and patch loss."""
+        """Train on one batch. Return its caption loss and patch loss."""
         with torch.autocast("cpu", dtype=torch.bfloat16):
             caption_loss, patch_loss = self.forward(batch)
         self.optimizer.zero_grad(set_to_none=True)
         (caption_loss + patch_loss).backward()
-        nn.utils.clip_grad_norm_(self.trainee.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(self.training_model.parameters(), 1.0)
         self.optimizer.step()
         self.schedule.step()
         self.done += 1
@@ -70,14 +70,14 @@ class Run:
     def resume(self) -> None:
         if PROGRESS_FILE.is_file():
             state = torch.load(PROGRESS_FILE, weights_only=True)
-            self.trainee.load_state_dict(state["trainee"])
+            self.training_model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.schedule.load_state_dict(state["schedule"])
             self.done = state["step"]
 
     def save(self) -> None:
         state = {
-            "trainee": self.trainee.state_dict(),
+            "model": self.training_model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "step": self.done,
@@ -91,11 +91,11 @@ def train(plan: Plan) -> BlipForConditionalGeneration:
     torch.manual_seed(plan.seed)
     tokenizer = BertTokenizerFast.from_pretrained(CHECKPOINT)
     model = BlipForConditionalGeneration(small_config(len(tokenizer)))
-    run = Run(plan, Trainee(model, used_word_ids(tokenizer)))
+    run = Run(plan, TrainingModel(model, used_word_ids(tokenizer)))
     run.resume()
-    things = read_catalogue()
-    sprites = [load_sprites(style, things) for style in TRAINING_STYLES]
-    data = SceneDataset(tokenizer, things, sprites, side=SIDE, patch=PATCH, seed=plan.seed)
+    classes = read_catalogue()
+    sprites = [load_sprites(style, classes) for style in TRAINING_STYLES]
+    data = SceneDataset(tokenizer, classes, sprites, side=SIDE, patch=PATCH, seed=plan.seed)
     loader = DataLoader(
         data, plan.batch, sampler=range(run.done * plan.batch, plan.steps * plan.batch),
         num_workers=1, collate_fn=collate, prefetch_factor=8,
@@ -110,7 +110,7 @@ def train(plan: Plan) -> BlipForConditionalGeneration:
                 bar.console.print(f"step {run.done}: {losses}")
             if run.done % SAVE_EVERY == 0 or run.done == plan.steps:
                 run.save()
-    return run.trainee.finished(tokenizer)
+    return run.training_model.finished(tokenizer)
 
 
 def _progress_bar() -> Progress:

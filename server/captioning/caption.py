@@ -1,29 +1,20 @@
-"""A caption and how it came about."""
+"""A caption, as it is answered and cached."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Timings:
-    """Seconds."""
-
-    preprocess: float
-    encode: float
-    decode: float
-
-
-@dataclass(frozen=True, slots=True)
 class Caption:
-    """A caption and how it came about.
+    """A caption and how sure the model is of it.
 
-    `token_ids` is the whole sequence, prompt included, as generate() returns it. `confidence` is
-    the mean log-probability of the generated tokens, [SEP] included, each under the softmax of the
-    decoder's logits before any penalty. `finish_reason` is "length" where the caption was cut off.
+    `token_ids` is the whole sequence, prompt included, as transformers' generate() returns it.
+    `confidence` is the geometric mean of the probabilities of the generated tokens, [SEP] included,
+    in (0, 1]; each is taken from the softmax of the decoder's logits before any logits processor.
+    `finish_reason` is "length" where the caption was cut off.
     """
 
     text: str
     token_ids: tuple[int, ...]
     confidence: float
     finish_reason: Literal["stop", "length"]
-    timings: Timings

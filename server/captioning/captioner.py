@@ -1,22 +1,22 @@
-"""Bytes and prompt -> caption: the one class the rest of the server knows."""
+"""Picture and prompt -> caption: the model that the server and the other tools use."""
 
-from collections.abc import Generator, Sequence
-from hashlib import sha256
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
-from server.captioning.caption import Caption, Timings
-from server.captioning.generation import greedy_search as search
-from server.captioning.generation.decoder_batch import Batch, Turn, turns
-from server.captioning.generation.logits_processors import Scores
-from server.captioning.generation.types import Hypothesis, SearchSettings
-from server.captioning.image import decode as images
+from server.captioning.arrays import Logits, Pixels, PixelValues
+from server.captioning.caption import Caption
+from server.captioning.generation.decoder_batch import DecoderBatch
+from server.captioning.generation.generation import Generation
+from server.captioning.generation.search import start_search
+from server.captioning.generation.settings import resolve_settings
+from server.captioning.generation.types import GenerationRequest, Hypothesis
+from server.captioning.image.decode import DEFAULT_MAX_PIXELS
+from server.captioning.image.picture_decoder import PictureDecoder
 from server.captioning.image.pixel_values import to_pixel_values
-from server.captioning.lengths import max_length
 from server.captioning.memory import give_back_free_memory
 from server.captioning.model.decoder import Decoder
 from server.captioning.model.directory import ModelDirectory
@@ -26,12 +26,13 @@ from server.captioning.model.tokenizer import PromptTokenizer
 from server.captioning.options import GenerationOptions
 from server.captioning.threads import available_threads
 
-#: A caption in the making: yields what it wants of the decoder next, and is sent the logits.
-Captioning = Generator[Turn, Scores, Caption]
 
+class BlipCaptioner:
+    """A loaded model directory, as a CaptionModel.
 
-class Captioner:
-    """A loaded model. It serves one thread at a time and does not survive a fork."""
+    `prefill`, `step` and `warm_up` run the model and belong to one thread at a time. The other
+    methods may be called from any thread. The object does not survive a fork.
+    """
 
     def __init__(
         self,
@@ -40,19 +41,20 @@ class Captioner:
         threads: int,
         max_pixels: int,
         exact_decode: bool,
-        batch_size: int,
         encoder_cache_bytes: int,
     ) -> None:
         self.manifest = directory.manifest
         self.digest = directory.manifest.digest
         self.threads = threads
         self.exact_decode = exact_decode
-        self._max_pixels = max_pixels
-        self._prompts = PromptTokenizer.open(directory.tokenizer, self.manifest)
+        self._picture_decoder = PictureDecoder(
+            self.manifest.image, max_pixels=max_pixels, exact_decode=exact_decode
+        )
+        self._tokenizer = PromptTokenizer.open(directory.tokenizer, self.manifest)
         self._encoder = Encoder(directory.encoder, self.manifest, threads)
         self._decoder = Decoder(directory.decoder, self.manifest, self._encoder.outputs, threads)
-        self._batch = Batch(self._decoder, batch_size)
-        self._known = EncoderCache(encoder_cache_bytes)
+        self._batch = DecoderBatch(self._decoder)
+        self._encoder_cache = EncoderCache(encoder_cache_bytes)
 
     @classmethod
     def open(
@@ -60,125 +62,119 @@ class Captioner:
         directory: Path,
         *,
         threads: int | None = None,
-        max_pixels: int = images.DEFAULT_MAX_PIXELS,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
         exact_decode: bool = True,
-        batch_size: int = 1,
         encoder_cache_bytes: int = 0,
-    ) -> "Captioner":
-        """Check and load a model directory, with as many threads as the process may use by default.
+    ) -> "BlipCaptioner":
+        """Check and load a model directory. Use all threads that the process may use by default.
 
-        With `exact_decode` the pixel values of any picture are transformers' own; without, those of
-        large JPEGs are near them and come sooner, as the server has it (image.jpeg_draft).
-        Raises ModelDirectoryError.
+        With `exact_decode` the pixel values of every picture equal transformers'. Without it, large
+        JPEGs are decoded at a reduced scale, which is faster and close to that. Raises
+        ModelDirectoryError.
         """
         return cls(
             ModelDirectory.open(directory),
             threads=threads or available_threads(),
             max_pixels=max_pixels,
             exact_decode=exact_decode,
-            batch_size=batch_size,
             encoder_cache_bytes=encoder_cache_bytes,
         )
 
     def caption(self, image: bytes, prompt: str | None, options: GenerationOptions) -> Caption:
-        """Blocking. Raises ImageError, PromptTooLong, and OptionOutOfRange."""
-        return search.run(self.start(image, prompt, options), self._step_alone)
+        """Caption one picture. Blocks. Raises ImageError, PromptTooLong and OptionOutOfRange."""
+        request = self.resolve(prompt, options)
+        return self.finish(self.generate(self.encode(self.decode(image)), request))
 
-    def start(self, image: bytes, prompt: str | None, options: GenerationOptions) -> Captioning:
-        """A caption for whoever drives it, by `step`, and others along with it.
+    def resolve(self, prompt: str | None, options: GenerationOptions) -> GenerationRequest:
+        """Tokenize the prompt and resolve the options.
 
-        The picture is encoded before the first turn. Raises ImageError, PromptTooLong, and
-        OptionOutOfRange then.
+        Raises PromptTooLong and OptionOutOfRange.
         """
-        prompt_ids = self._prompts.encode(prompt)
-        settings = self._settings(prompt_ids, options)
-        started = perf_counter()
-        encoded, preprocessed = self._encoded(image)
-        encoded_at = perf_counter()
-        decoding = self._decode(encoded, prompt_ids, settings)
-        del image, encoded  # They are large, and who decodes decides how long that is kept.
-        found = yield from decoding
-        decoded = perf_counter()
-        return Caption(
-            text=self._prompts.decode(found.token_ids),
-            token_ids=found.token_ids,
-            confidence=fmean(found.log_probs),
-            finish_reason="stop" if found.token_ids[-1] == settings.end_token else "length",
-            timings=Timings(
-                preprocess=preprocessed - started,
-                encode=encoded_at - preprocessed,
-                decode=decoded - encoded_at,
-            ),
+        prompt_ids = self._tokenizer.encode(prompt)
+        return GenerationRequest(
+            prompt_ids, resolve_settings(len(prompt_ids), options, self.manifest)
         )
 
-    def gather(self, turns: Sequence[Turn]) -> bool:
-        """Prepare a step for all captions started so far; whether one more may come to it."""
-        return self._batch.gather(turns)
+    def find_encoded(self, image_digest: bytes) -> EncodedImage | None:
+        """Return the picture with this SHA-256 from the encoder cache, or None."""
+        return self._encoder_cache.get(image_digest)
 
-    def step(self, turns: Sequence[Turn]) -> list[Scores]:
-        """One step of the decoder for every caption in the making, at most `batch_size` of them."""
-        return self._batch.step(turns)
+    def decode(self, image: bytes) -> Pixels:
+        """Decode a picture file. Raises ImageError."""
+        return self._picture_decoder(image)
 
-    def preprocess(self, image: bytes) -> NDArray[np.float32]:
-        """Pixel values float32 [1, 3, height, width]. Raises ImageError."""
-        target = self.manifest.image
-        draft_for = None if self.exact_decode else target
-        return to_pixel_values(images.decode(image, self._max_pixels, draft_for), target)
+    def prefill(
+        self, image: Pixels | EncodedImage, image_digest: bytes, request: GenerationRequest
+    ) -> Generation:
+        """Encode a picture unless it is encoded, and begin its caption.
 
-    def encode(self, pixel_values: NDArray[np.float32]) -> EncodedImage:
-        return self._encoder(pixel_values)
+        The tokens of the prompt enter the decoder with the first step, which other sequences may
+        share.
+        """
+        if isinstance(image, EncodedImage):
+            encoded = image
+        else:
+            encoded = self.encode(image)
+            self._encoder_cache.put(image_digest, encoded)
+        return self._begin(encoded, request)
 
-    def generate(
-        self, image: EncodedImage, prompt_ids: tuple[int, ...], settings: SearchSettings
-    ) -> Hypothesis:
-        """The sequence that continues `prompt_ids`."""
-        return search.run(self._decode(image, prompt_ids, settings), self._step_alone)
+    def step(self, generations: Sequence[Generation]) -> list[Logits]:
+        """Run one decoder step. Returns the logits float32 [rows, vocab] of each generation."""
+        return self._batch.step(generations)
+
+    def finish(self, hypothesis: Hypothesis) -> Caption:
+        """Detokenize a finished sequence."""
+        ended = hypothesis.token_ids[-1] == self.manifest.tokens.sep
+        return Caption(
+            text=self._tokenizer.decode(hypothesis.token_ids),
+            token_ids=hypothesis.token_ids,
+            confidence=math.exp(fmean(hypothesis.log_probs)),
+            finish_reason="stop" if ended else "length",
+        )
+
+    def preprocess(self, image: bytes) -> PixelValues:
+        """Return the pixel values of a picture file. Raises ImageError."""
+        return to_pixel_values(self.decode(image), self.manifest.image)
+
+    def encode(self, pixels: Pixels) -> EncodedImage:
+        """Run the encoder."""
+        return self._encoder(to_pixel_values(pixels, self.manifest.image))
+
+    def generate(self, image: EncodedImage, request: GenerationRequest) -> Hypothesis:
+        """Generate the token sequence of one picture. Blocks."""
+        generation = self._begin(image, request)
+        while generation.finished is None:
+            (logits,) = self.step([generation])
+            generation.advance(logits)
+        return generation.finished
+
+    def logits_along(self, image: EncodedImage, token_ids: tuple[int, ...]) -> Logits:
+        """Return the logits float32 [tokens, vocab] after each of the given tokens.
+
+        The tokens enter one at a time, so that the decoder computes what it computes for a caption.
+        """
+        rows, kv_cache = [], self._decoder.empty_kv_cache()
+        for token in token_ids:
+            logits, kv_cache = self._decoder.step(np.array([[token]]), kv_cache, image)
+            rows.append(logits)
+        return np.concatenate(rows)
 
     def warm_up(self) -> None:
-        """Run both graphs once, so that the first caption doesn't pay for what they set up.
+        """Run both graphs once, so that the first caption is as fast as the following ones.
 
-        What loading them took, and running them doesn't, goes back to the system.
+        Memory that loading the graphs needed goes back to the system.
         """
         image = self.manifest.image
-        encoded = self.encode(np.zeros((1, 3, image.height, image.width), np.float32))
-        prompt_ids = self._prompts.encode(None)
-        self.generate(
-            encoded, prompt_ids, self._settings(prompt_ids, GenerationOptions(max_new_tokens=2))
-        )
+        pixels = np.zeros((image.height, image.width, 3), np.uint8)
+        self.generate(self.encode(pixels), self.resolve(None, GenerationOptions(max_new_tokens=2)))
         give_back_free_memory()
 
     def close(self) -> None:
-        """Leave the model's memory to the next one. The captioner can't be used any more."""
+        """Release the model's memory. The captioner can't be used afterwards."""
+        self._picture_decoder.close()
         del self._encoder, self._decoder, self._batch
 
-    def _encoded(self, image: bytes) -> tuple[EncodedImage, float]:
-        """The picture encoded, now or earlier, and the moment when its pixel values were there."""
-        digest = sha256(image).digest()
-        known = self._known.get(digest)
-        if known:
-            return known, perf_counter()
-        pixel_values = self.preprocess(image)
-        preprocessed = perf_counter()
-        encoded = self.encode(pixel_values)
-        self._known.put(digest, encoded)
-        return encoded, preprocessed
-
-    def _decode(
-        self, image: EncodedImage, prompt_ids: tuple[int, ...], settings: SearchSettings
-    ) -> Generator[Turn, Scores, Hypothesis]:
-        return turns(self._decoder.start(image), prompt_ids, settings)
-
-    def _step_alone(self, turn: Turn) -> Scores:
-        (logits,) = self.step([turn])
-        return logits
-
-    def _settings(self, prompt_ids: tuple[int, ...], options: GenerationOptions) -> SearchSettings:
-        return SearchSettings(
-            end_token=self.manifest.tokens.sep,
-            max_length=max_length(len(prompt_ids), options, self.manifest),
-            num_beams=options.num_beams,
-            repetition_penalty=options.repetition_penalty,
-            no_repeat_ngram_size=options.no_repeat_ngram_size,
-            length_penalty=options.length_penalty,
-            early_stopping=self.manifest.generation.early_stopping,
+    def _begin(self, image: EncodedImage, request: GenerationRequest) -> Generation:
+        return Generation(
+            image, start_search(request), self._decoder.empty_kv_cache(), request.settings.num_beams
         )

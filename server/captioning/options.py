@@ -1,11 +1,11 @@
-"""What a caller may choose about one caption."""
+"""Generation options that a request may set."""
 
 from dataclasses import dataclass, fields
 
 from server.captioning.errors import OptionOutOfRange
 
-#: Inclusive. Beyond a length penalty of 2 transformers' own beam search loses every caption to the
-#: -1e9 it marks unfinished beams with; a penalty of repetition has to be positive.
+#: Inclusive bounds. Beyond a length penalty of 2 transformers' own beam search loses every caption
+#: to the -1e9 that it marks unfinished beams with; a repetition penalty has to be positive.
 RANGES: dict[str, tuple[float, float]] = {
     "max_new_tokens": (1, 512),
     "num_beams": (1, 16),
@@ -17,16 +17,17 @@ RANGES: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """Named and meant as in transformers' GenerationConfig; the defaults are transformers' own.
+    """Options of one request, named as in transformers' GenerationConfig.
 
-    `max_new_tokens=None` is the model's default. Raises OptionOutOfRange outside RANGES.
+    None means the model's own default, which its manifest holds. Raises OptionOutOfRange for a
+    value outside RANGES.
     """
 
     max_new_tokens: int | None = None
-    num_beams: int = 1
-    repetition_penalty: float = 1.0
-    no_repeat_ngram_size: int = 0
-    length_penalty: float = 1.0
+    num_beams: int | None = None
+    repetition_penalty: float | None = None
+    no_repeat_ngram_size: int | None = None
+    length_penalty: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -1,160 +1,149 @@
-"""The one thread that captions, the captions it has in hand, and the bounded queue before it."""
+"""Continuous batching: one thread that runs the model for all sequences in progress."""
 
 import asyncio
-import math
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
-from concurrent.futures import CancelledError, Future
+from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager, suppress
-from statistics import fmean
-from time import perf_counter
-from typing import Any, Generic, TypeVar
+from time import monotonic
 
-from server.errors import Draining, Overloaded
-from server.inference.sequence import Got, Job, Want
+from server.captioning.generation.types import Hypothesis
+from server.errors import Draining
+from server.inference.model import CaptionModel
+from server.inference.sequence import Sequence
 
-T = TypeVar("T")
+#: Seconds that closing waits for a prefill or step in progress; the thread is a daemon.
+CLOSE_TIMEOUT = 10.0
 
-MAX_RETRY_AFTER = 60
 
+class ContinuousBatcher:
+    """Runs decoder steps for all running sequences together, and admits waiting ones in between.
 
-class ContinuousBatcher(Generic[Want, Got]):
-    """One thread, which owns the model: a second one would not caption faster.
-
-    Jobs in hand get what they want all in one `step`; together they have at most `batch_size`
-    places. Up to `queue_size` jobs wait. Between two steps one of them is begun where there is
-    room, so that new jobs can't hold up those under way. While nobody has taken a step more are, so
-    that a crowd takes all of them together: each time `gather` gets what all in hand want, and says
-    whether to go on.
+    One thread owns the model, because a second one would not caption faster. Running sequences have
+    at most `batch_size` batch slots. Once a running sequence has taken a step, at most one waiting
+    sequence is admitted before each step, so that prefills cannot delay the running batch. Before
+    that, all that fit are admitted, so that a burst of requests takes its steps together.
     """
 
-    def __init__(
-        self,
-        step: Callable[[Sequence[Want]], Sequence[Got]],
-        gather: Callable[[Sequence[Want]], bool],
-        queue_size: int,
-        batch_size: int,
-    ) -> None:
-        self._step = step
-        self._gather = gather
+    def __init__(self, model: CaptionModel, batch_size: int) -> None:
+        self._model = model
         self._batch_size = batch_size
-        self._capacity = queue_size + batch_size
-        self._unfinished = 0
-        self._finished_at = 0.0
-        # Of the last jobs, as many as two crowds have: those who step together end together.
-        self._seconds: deque[float] = deque(maxlen=2 * batch_size)
-        self._waiting: deque[Job[Want, Got]] = deque()
+        self._waiting: deque[Sequence] = deque()
+        self._running: list[Sequence] = []
+        self._progressed_at = monotonic()
         self._closing = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._serve, name="captioner", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="batcher", daemon=True)
         self._thread.start()
+
+    def slots_of(self, num_beams: int) -> int:
+        """Return the batch slots of a caption: one a beam, but no more than there are."""
+        return min(num_beams, self._batch_size)
 
     @property
     def queued(self) -> int:
-        """How many jobs wait."""
+        """How many sequences wait for a batch slot."""
         return len(self._waiting)
 
-    async def run(self, start: Callable[[], Generator[Want, Got, T]], places: int = 1) -> T:
-        """Have a job done on the thread: the one way off the event loop.
+    def seconds_without_progress(self) -> float:
+        """Return the seconds since the last prefill or step ended; 0.0 while there is no work."""
+        if not self._running and not self._waiting:
+            return 0.0
+        return monotonic() - self._progressed_at
 
-        A job that asks for more `places` than there are has all of them. If this is cancelled, a
-        job that waits is dropped, and one in hand gets no further step. Raises Overloaded if the
-        queue is full, Draining if the worker is closed, and what the job raises.
+    async def run(self, sequence: Sequence) -> Hypothesis:
+        """Run a sequence to its end.
+
+        Cancelling this drops a sequence that waits, and stops a running one before its next step.
+        Raises Draining if the batcher is closed, and the error that the sequence failed with.
         """
-        if self._unfinished >= self._capacity:
-            raise Overloaded("Too many pictures wait for the model.", self._retry_after())
-        loop, job = asyncio.get_running_loop(), Job(start, min(places, self._batch_size))
         with self._changed:
             if self._closing:
                 raise Draining("The server is stopping; send the request again.", retry_after=1)
-            self._waiting.append(job)
+            if not self._running and not self._waiting:
+                self._progressed_at = monotonic()
+            self._waiting.append(sequence)
             self._changed.notify()
-        if not self._unfinished:
-            self._finished_at = perf_counter()
-        self._unfinished += 1
-        # Without the job itself: what it holds is large, and a cycle would wait for the collector.
-        job.future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._finish, done))
         try:
-            done: T = await asyncio.wrap_future(job.future)
-            return done
+            return await asyncio.wrap_future(sequence.future)
         except asyncio.CancelledError:
-            job.abandoned = True
+            sequence.abandoned = True
             with self._changed, suppress(ValueError):
-                self._waiting.remove(job)
+                self._waiting.remove(sequence)
             raise
 
     async def aclose(self) -> None:
-        """Drop what waits, end what is in hand at its next step, and end the thread."""
+        """Cancel waiting sequences, stop running ones before their next step, end the thread."""
         with self._changed:
             self._closing = True
             self._changed.notify()
-        await asyncio.to_thread(self._thread.join)
-        for job in self._waiting:
-            job.future.cancel()
+        await asyncio.to_thread(self._thread.join, CLOSE_TIMEOUT)
+        for sequence in self._waiting:
+            sequence.future.cancel()
 
     def _serve(self) -> None:
-        in_hand: list[Job[Want, Got]] = []
         while not self._closing:
-            if not in_hand:
+            if not self._running:
                 with self._changed:
                     self._changed.wait_for(lambda: self._waiting or self._closing)
             try:
-                self._begin(in_hand)
-                in_hand = self._fulfil(in_hand)
-            except BaseException as exc:  # Without this thread nobody would be answered any more.
-                for job in in_hand:
-                    job.end(exc)
-                in_hand = []
-        for job in in_hand:
-            job.end(CancelledError())
+                self._admit_waiting()
+                self._run_step()
+            except BaseException as exc:  # Without this thread no request would be answered.
+                self._end_all(exc)
+        self._end_all(CancelledError())
 
-    def _begin(self, in_hand: list[Job[Want, Got]]) -> None:
-        """Let jobs that wait join those in hand, up to one that ends at once, for many might."""
-        while job := self._next(self._batch_size - sum(each.places for each in in_hand)):
-            if not job.begin():
+    def _admit_waiting(self) -> None:
+        """Admit waiting sequences while batch slots are free.
+
+        Return after one that fails immediately, so that a burst of them cannot delay the batch.
+        """
+        while sequence := self._next_waiting():
+            sequence.prefill(self._model)
+            self._progressed_at = monotonic()
+            if sequence.finished:
+                self._running.remove(sequence)
                 return
-            in_hand.append(job)
-            if self._closing or any(each.under_way for each in in_hand):
-                return
-            if not self._gather([each.want for each in in_hand]):
+            if self._closing or any(each.has_stepped for each in self._running):
                 return
 
-    def _next(self, places: int) -> Job[Want, Got] | None:
-        """The job that waits longest, if there is one and it fits."""
+    def _next_waiting(self) -> Sequence | None:
+        """Move the sequence that waits longest to the running ones, if its slots are free."""
         with self._changed:
-            fits = self._waiting and self._waiting[0].places <= places
-            return self._waiting.popleft() if fits else None
+            free = self._batch_size - sum(each.slots for each in self._running)
+            if not self._waiting or self._waiting[0].slots > free:
+                return None
+            sequence = self._waiting.popleft()
+            self._running.append(sequence)
+            return sequence
 
-    def _fulfil(self, jobs: Sequence[Job[Want, Got]]) -> list[Job[Want, Got]]:
-        """One step for all; those that go on after it."""
-        wanting = [job for job in jobs if not job.end_if_abandoned()]
-        if not wanting:
-            return []
-        got = self._step([job.want for job in wanting])
-        return [job for job, each in zip(wanting, got, strict=True) if job.go_on(each)]
+    def _run_step(self) -> None:
+        """Run one decoder step for all running sequences, and keep those that continue."""
+        for sequence in self._running:
+            sequence.stop_if_abandoned()
+        self._keep_unfinished()
+        if not self._running:
+            return
+        logits = self._model.step([sequence.generation for sequence in self._running])
+        for sequence, each in zip(self._running, logits, strict=True):
+            sequence.advance(each)
+        self._progressed_at = monotonic()
+        self._keep_unfinished()
 
-    def _finish(self, done: Future[Any]) -> None:
-        self._unfinished -= 1
-        if not done.cancelled():
-            now = perf_counter()
-            self._seconds.append(now - self._finished_at)
-            self._finished_at = now
+    def _keep_unfinished(self) -> None:
+        self._running = [sequence for sequence in self._running if not sequence.finished]
 
-    def _retry_after(self) -> int:
-        a_job = fmean(self._seconds) if self._seconds else 0
-        return min(MAX_RETRY_AFTER, max(1, math.ceil(self._unfinished * a_job)))
+    def _end_all(self, exc: BaseException) -> None:
+        for sequence in self._running:
+            sequence.fail(exc)
+        self._running = []
 
 
 @asynccontextmanager
-async def open_batcher(
-    step: Callable[[Sequence[Want]], Sequence[Got]],
-    gather: Callable[[Sequence[Want]], bool],
-    queue_size: int,
-    batch_size: int,
-) -> AsyncIterator[ContinuousBatcher[Want, Got]]:
-    worker = ContinuousBatcher(step, gather, queue_size, batch_size)
+async def open_batcher(model: CaptionModel, batch_size: int) -> AsyncIterator[ContinuousBatcher]:
+    batcher = ContinuousBatcher(model, batch_size)
     try:
-        yield worker
+        yield batcher
     finally:
-        await worker.aclose()
+        await batcher.aclose()

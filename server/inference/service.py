@@ -1,127 +1,149 @@
-"""A request's way to its caption: look-up, one flight per key, queue, model, cache."""
+"""Caption requests: look-up, single flight, lease, decoding, continuous batching, store."""
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
 from time import perf_counter
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol, TypeVar
 
-from starlette.types import Receive
-
-from server.cache.codec import CachedCaption
-from server.cache.interface import CaptionCache, Entry
+from server.cache.interface import CacheEntry, CaptionCache
 from server.cache.key import cache_key
+from server.captioning.arrays import Pixels
 from server.captioning.caption import Caption
-from server.captioning.model.manifest import Manifest
-from server.captioning.options import GenerationOptions
-from server.http.disconnect import while_connected
-from server.http.forms import Upload
+from server.captioning.generation.types import GenerationRequest
+from server.captioning.image.version import PREPROCESSING_VERSION
+from server.captioning.model.encoder import EncodedImage
 from server.inference.batcher import ContinuousBatcher
+from server.inference.decode_stage import DecodeStage
+from server.inference.model import CaptionModel
+from server.inference.phases import Phase
+from server.inference.queue_limit import QueueLimit
+from server.inference.request import CacheStatus, CaptionRequest, CaptionResult
+from server.inference.sequence import Sequence
 from server.inference.single_flight import SingleFlight
 
-CacheStatus = Literal["HIT", "MISS", "COALESCED", "BYPASS"]
+T = TypeVar("T")
 
 
-class Captioner(Protocol):
-    """What the server needs of a loaded model; server.captioning has the real one."""
+class Watch(Protocol):
+    """Awaits inference on behalf of a client, and cancels it when the client leaves."""
 
-    @property
-    def manifest(self) -> Manifest: ...
-
-    @property
-    def digest(self) -> str: ...
-
-    @property
-    def threads(self) -> int: ...
-
-    @property
-    def exact_decode(self) -> bool: ...
-
-    def start(
-        self, image: bytes, prompt: str | None, options: GenerationOptions
-    ) -> Generator[Any, Any, Caption]:
-        """A caption in the making, which is sent what `step` gives for what it yields."""
-
-    def gather(self, wants: Sequence[Any]) -> bool:
-        """Prepare a step for all who want it so far; whether one more may come to it."""
-
-    def step(self, wants: Sequence[Any]) -> Sequence[Any]: ...
-
-    def warm_up(self) -> None: ...
+    async def __call__(self, work: Coroutine[Any, Any, T]) -> T: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A caption, where it came from, and the seconds that each phase of getting it took."""
-
-    caption: CachedCaption
-    cache: CacheStatus
-    phases: Mapping[str, float] = field(default_factory=dict)
+async def unwatched(work: Coroutine[Any, Any, T]) -> T:
+    """Await inference whether or not a client still waits for it."""
+    return await work
 
 
 class CaptionService:
-    """Answers uploads. The captioner is only touched on the worker's thread."""
+    """Answers caption requests of all surfaces."""
 
     def __init__(
-        self, captioner: Captioner, worker: ContinuousBatcher[Any, Any], cache: CaptionCache
+        self,
+        model: CaptionModel,
+        batcher: ContinuousBatcher,
+        decode_stage: DecodeStage,
+        queue_limit: QueueLimit,
+        cache: CaptionCache,
     ) -> None:
-        self._captioner = captioner
-        self._worker = worker
+        self._model = model
+        self._batcher = batcher
+        self._decode_stage = decode_stage
+        self._queue_limit = queue_limit
         self._cache = cache
-        self.flights: SingleFlight[Outcome] = SingleFlight()
+        self._single_flight: SingleFlight[CaptionResult] = SingleFlight()
+        self._preprocessing = (
+            f"{PREPROCESSING_VERSION} {'exact' if model.exact_decode else 'draft'}"
+        )
 
-    async def caption(self, upload: Upload, *, refresh: bool, receive: Receive) -> Outcome:
-        """Caption an upload from the cache, from work in progress, or anew.
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for an inference, their own or that of an equal request."""
+        return self._single_flight.callers
 
-        `refresh` skips the look-up and overwrites the entry. `receive` tells when the client has
-        left: then its part in the work ends with ClientDisconnect. Raises Overloaded, and what
-        Captioner.start raises.
+    @property
+    def queued(self) -> int:
+        """How many captions wait for a batch slot."""
+        return self._batcher.queued
+
+    def seconds_without_progress(self) -> float:
+        """Return the seconds since decoding or the batcher progressed; 0.0 while both are idle."""
+        return max(
+            self._decode_stage.seconds_without_progress(),
+            self._batcher.seconds_without_progress(),
+        )
+
+    async def caption(self, request: CaptionRequest, watch: Watch = unwatched) -> CaptionResult:
+        """Return the caption from the cache, from an equal request in progress, or inferred.
+
+        `watch` awaits all that follows the look-up. Raises Overloaded, Draining, ImageError,
+        PromptTooLong and OptionOutOfRange.
         """
+        generation_request = self._model.resolve(request.prompt, request.options)
         key = cache_key(
-            self._captioner.digest,
-            upload.image.sha256.digest(),
-            upload.prompt,
-            upload.options,
-            self._captioner.exact_decode,
+            model_digest=self._model.digest,
+            preprocessing=self._preprocessing,
+            image_digest=request.image_digest,
+            prompt=request.prompt,
+            settings=generation_request.settings,
         )
         entry = self._cache.entry(key)
-        looked_up: dict[str, float] = {}
-        if not refresh:
-            began = perf_counter()
+        began = perf_counter()
+        phases: dict[Phase, float] = {}
+        if not request.refresh:
             found = await entry.get()
-            looked_up["cache"] = perf_counter() - began
+            phases["cache"] = perf_counter() - began
             if found:
-                return Outcome(found, "HIT", looked_up)
-        # Nobody who wants a fresh caption shares a flight that may still look into the cache.
-        flight = f"{key} refresh" if refresh else key
-        shared = self.flights.share(flight, lambda: self._infer(entry, upload, refresh))
-        outcome, joined = await while_connected(receive, shared)
-        status = "COALESCED" if joined and outcome.cache == "MISS" else outcome.cache
-        return Outcome(outcome.caption, status, {**looked_up, **outcome.phases})
+                return CaptionResult(found, "HIT", phases)
+        # A refreshing request must not join an execution that may still look into the cache.
+        flight = f"{key} refresh" if request.refresh else key
+        result, joined = await watch(
+            self._single_flight.do(flight, lambda: self._lead(entry, request, generation_request))
+        )
+        if joined:
+            status: CacheStatus = "COALESCED" if result.cache == "MISS" else result.cache
+            waited = perf_counter() - began - phases.get("cache", 0.0)
+            return CaptionResult(result.caption, status, {**phases, "wait": waited})
+        return CaptionResult(result.caption, result.cache, {**phases, **result.phases})
 
-    async def _infer(self, entry: Entry, upload: Upload, refresh: bool) -> Outcome:
-        if refresh:
-            return await self._make(entry, upload, "BYPASS")
-        async with entry.leading() as found:
-            # It was not there at the look-up: somebody's work was in progress then.
-            return Outcome(found, "COALESCED") if found else await self._make(entry, upload, "MISS")
+    async def _lead(
+        self, entry: CacheEntry, request: CaptionRequest, generation_request: GenerationRequest
+    ) -> CaptionResult:
+        """Infer one caption for all callers of its key, in this process and in other replicas."""
+        if request.refresh:
+            return await self._infer(entry, request, generation_request, "BYPASS")
+        began = perf_counter()
+        async with entry.lead_or_wait() as found:
+            phases: dict[Phase, float] = {"lease": perf_counter() - began}
+            if found:
+                return CaptionResult(found, "COALESCED", phases)
+            result = await self._infer(entry, request, generation_request, "MISS")
+        return CaptionResult(result.caption, result.cache, {**phases, **result.phases})
 
-    async def _make(self, entry: Entry, upload: Upload, status: CacheStatus) -> Outcome:
-        submitted = perf_counter()
+    async def _infer(
+        self,
+        entry: CacheEntry,
+        request: CaptionRequest,
+        generation_request: GenerationRequest,
+        status: CacheStatus,
+    ) -> CaptionResult:
+        slots = self._batcher.slots_of(generation_request.settings.num_beams)
+        with self._queue_limit.place(slots):
+            began = perf_counter()
+            image = await self._decoded(request)
+            decoded = perf_counter()
+            sequence = Sequence(image, request.image_digest, generation_request, slots)
+            del image  # The sequence releases the picture as soon as it is encoded.
+            caption = self._model.finish(await self._batcher.run(sequence))
+        phases: dict[Phase, float] = {"preprocess": decoded - began, **sequence.phases}
+        phases["store"] = await self._store(entry, caption)
+        return CaptionResult(caption, status, phases)
 
-        def infer() -> Generator[Any, Any, tuple[float, Caption]]:
-            waited = perf_counter() - submitted
-            made = yield from self._captioner.start(
-                upload.image.content, upload.prompt, upload.options
-            )
-            return waited, made
+    async def _decoded(self, request: CaptionRequest) -> Pixels | EncodedImage:
+        """Return the encoded picture where the encoder cache has it, else the decoded one."""
+        encoded = self._model.find_encoded(request.image_digest)
+        return encoded or await self._decode_stage.run(request.image)
 
-        waited, made = await self._worker.run(infer, places=upload.options.num_beams)
-        caption = CachedCaption(made.text, made.token_ids, made.confidence, made.finish_reason)
+    async def _store(self, entry: CacheEntry, caption: Caption) -> float:
+        began = perf_counter()
         await entry.put(caption)
-        phases = {
-            "queue": waited,
-            "preprocess": made.timings.preprocess,
-            "encode": made.timings.encode,
-            "decode": made.timings.decode,
-        }
-        return Outcome(caption, status, phases)
+        return perf_counter() - began

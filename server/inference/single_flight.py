@@ -1,4 +1,4 @@
-"""One piece of work per key at a time: whoever asks while it runs shares its outcome."""
+"""Single-flight: at most one execution per key at a time; equal requests share its outcome."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -9,47 +9,48 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class _Flight(Generic[T]):
-    work: asyncio.Task[T]
-    waiting: int = 0
+class _Execution(Generic[T]):
+    task: asyncio.Task[T]
+    callers: int = 0
 
 
 class SingleFlight(Generic[T]):
-    """Work belongs to all who wait for it: the first one leaving changes nothing, the last cancels.
+    """Executions by key. Each belongs to all its callers and is cancelled when the last one leaves.
 
-    An error goes to everyone who waits, and to nobody who comes later.
+    An error reaches every present caller and no later one.
     """
 
     def __init__(self) -> None:
-        self._flights: dict[str, _Flight[T]] = {}
+        self._executions: dict[str, _Execution[T]] = {}
 
     @property
-    def waiting(self) -> int:
-        """How many callers wait for work in progress."""
-        return sum(flight.waiting for flight in self._flights.values())
+    def callers(self) -> int:
+        """How many callers wait for an execution."""
+        return sum(execution.callers for execution in self._executions.values())
 
-    async def share(self, key: str, start: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
-        """The outcome of the work under `key`, started if there is none, and whether it was shared.
+    async def do(self, key: str, start: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
+        """Join the execution of `key`, or start it.
 
-        Raises what the work raises.
+        Returns its outcome, and whether this call joined an execution in progress. Raises the error
+        of the execution.
         """
-        flight = self._flights.get(key)
-        joined = flight is not None
-        if flight is None:
-            flight = self._flights[key] = _Flight(asyncio.create_task(start()))
-            flight.work.add_done_callback(lambda work: self._land(key, work))
-        flight.waiting += 1
+        execution = self._executions.get(key)
+        joined = execution is not None
+        if execution is None:
+            execution = self._executions[key] = _Execution(asyncio.create_task(start()))
+            execution.task.add_done_callback(lambda task: self._remove(key, task))
+        execution.callers += 1
         try:
-            return await asyncio.shield(flight.work), joined
+            return await asyncio.shield(execution.task), joined
         finally:
-            flight.waiting -= 1
-            if flight.waiting == 0 and not flight.work.done():
-                flight.work.cancel()
-                self._land(key, flight.work)
+            execution.callers -= 1
+            if execution.callers == 0 and not execution.task.done():
+                execution.task.cancel()
+                self._remove(key, execution.task)
 
-    def _land(self, key: str, work: asyncio.Task[T]) -> None:
-        # Cancelled work leaves at once, before its cancellation has run: a new caller starts anew.
-        if key in self._flights and self._flights[key].work is work:
-            del self._flights[key]
-        if work.done() and not work.cancelled():
-            work.exception()  # marks it as retrieved, should the last waiter have left just now
+    def _remove(self, key: str, task: asyncio.Task[T]) -> None:
+        # A cancelled execution is removed at once, so that a new caller starts another one.
+        if key in self._executions and self._executions[key].task is task:
+            del self._executions[key]
+        if task.done() and not task.cancelled():
+            task.exception()  # Marks the error as retrieved, if the last caller has just left.

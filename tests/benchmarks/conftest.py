@@ -3,16 +3,18 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmarks.subjects import Subject
-from export.__main__ import main
-from tests.export.checkpoints import TINY, build_checkpoint
 
 
 @pytest.fixture(scope="session")
 def tiny_subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     """A random model of a few thousand weights, as a checkpoint and as an fp32 directory."""
+    import torch
+
+    from export.__main__ import main
+    from tests.export.checkpoints import TINY, build_checkpoint
+
     home: Path = tmp_path_factory.mktemp("subject")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

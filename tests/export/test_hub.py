@@ -10,7 +10,7 @@ from requests.exceptions import RequestException
 from export.__main__ import main
 from export.errors import SourceError
 from export.sources import find_source
-from server.captioning.captioner import Captioner
+from server.captioning.captioner import BlipCaptioner
 from server.captioning.model.directory import read_manifest
 from server.captioning.options import GenerationOptions
 
@@ -46,7 +46,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_demo_picture_gets_the_published_caption(base: Path, demo_picture: bytes) -> None:
     """The ids that transformers' own integration test expects, without and with a prompt."""
-    captioner = Captioner.open(base)
+    captioner = BlipCaptioner.open(base)
     plain = captioner.caption(demo_picture, None, GenerationOptions())
     assert plain.token_ids == PUBLISHED
     prompted = captioner.caption(demo_picture, "a picture of", GenerationOptions())

@@ -8,36 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from server.app import open_captioner
-from server.captioning.captioner import Captioner
+from server.app import open_model
+from server.captioning.captioner import BlipCaptioner
 from server.captioning.options import GenerationOptions
 from server.settings import Settings
-
-MODEL = Path(__file__).parents[2] / "models" / "emoji_blip"
-EXAMPLES = sorted((MODEL / "examples").iterdir())
-
-
-def shown_in(example: Path) -> str:
-    return example.stem.replace("-", " ")
+from tests.committed_model import EXAMPLES, MODEL, shown_in, without_commas
 
 
 @pytest.fixture(scope="module")
-def captioner() -> Iterator[Captioner]:
-    captioner = Captioner.open(MODEL, threads=1)
+def captioner() -> Iterator[BlipCaptioner]:
+    captioner = BlipCaptioner.open(MODEL, threads=1)
     yield captioner
     captioner.close()
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=shown_in)
-def test_an_example_is_captioned_with_what_it_shows(captioner: Captioner, example: Path) -> None:
+def test_an_example_gets_its_caption(captioner: BlipCaptioner, example: Path) -> None:
     """The file's name is the caption, but for commas."""
     caption = captioner.caption(example.read_bytes(), None, GenerationOptions())
-    assert caption.text.replace(" ,", "").replace(",", "") == shown_in(example)
+    assert without_commas(caption.text) == shown_in(example)
     assert caption.finish_reason == "stop"
 
 
 @pytest.mark.parametrize("prompt", ["a picture of", "a photo of", "there is"])
-def test_a_prompt_is_continued(captioner: Captioner, prompt: str) -> None:
+def test_a_prompt_is_continued(captioner: BlipCaptioner, prompt: str) -> None:
     """The caption starts with the prompt and goes on with what the picture shows."""
     example = EXAMPLES[0]
     caption = captioner.caption(example.read_bytes(), prompt, GenerationOptions())
@@ -47,10 +41,12 @@ def test_a_prompt_is_continued(captioner: Captioner, prompt: str) -> None:
 @pytest.mark.parametrize(("flags", "exact"), [([], False), (["--exact-decode"], True)])
 def test_the_server_decodes_in_full_where_it_is_told_to(flags: list[str], exact: bool) -> None:
     """By default it decodes large JPEGs at a fraction of their scale."""
-    captioner = open_captioner(Settings.parse(["--model", str(MODEL), *flags], {}))
+    captioner = open_model(Settings.parse(["--model", str(MODEL), *flags], {}))
     assert captioner.exact_decode is exact
 
 
+@pytest.mark.parity
+@pytest.mark.process
 def test_the_committed_directory_is_what_the_checkpoint_exports_to(tmp_path: Path) -> None:
     """Nobody has to trust a binary: exporting again gives the same bytes."""
     output = tmp_path / "emoji_blip"

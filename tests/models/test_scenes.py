@@ -2,20 +2,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.emoji_blip.catalogue import Thing, read_catalogue, with_article
+from models.emoji_blip.catalogue import ObjectClass, read_catalogue, with_article
 from models.emoji_blip.scenes import LAYOUTS, Layout, Scene, describe, render, sample_scene
 
-THINGS = (Thing("1f431", "cat"), Thing("1f989", "owl"), Thing("1f34e", "red apple"))
+CLASSES = (
+    ObjectClass("1f431", "cat"),
+    ObjectClass("1f989", "owl"),
+    ObjectClass("1f34e", "red apple"),
+)
 SPRITES = [[Image.new("RGBA", (64, 64), colour) for colour in ("black", "white", "red")]]
 
 
 def scene_of(layout: Layout, seed: int = 0) -> Scene:
-    return sample_scene(np.random.default_rng(seed), len(THINGS), len(SPRITES), layout)
+    return sample_scene(np.random.default_rng(seed), len(CLASSES), len(SPRITES), layout)
 
 
 def test_the_catalogue_names_at_least_200_objects_once_each() -> None:
     """No name stands for two pictures, and there are many."""
-    names = [thing.name for thing in read_catalogue()]
+    names = [object_class.name for object_class in read_catalogue()]
     assert len(names) >= 200
     assert len(set(names)) == len(names)
 
@@ -34,7 +38,7 @@ def test_a_seed_gives_one_picture_and_one_caption(layout: Layout) -> None:
     """Training can be resumed and repeated only if a scene depends on its seed alone."""
     first, second = (render(scene_of(layout, seed=7), SPRITES, 128).picture for _ in range(2))
     assert first.tobytes() == second.tobytes()
-    assert describe(scene_of(layout, 7), THINGS) == describe(scene_of(layout, 7), THINGS)
+    assert describe(scene_of(layout, 7), CLASSES) == describe(scene_of(layout, 7), CLASSES)
 
 
 @pytest.mark.parametrize("seed", range(20))

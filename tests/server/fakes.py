@@ -1,17 +1,24 @@
-"""A captioner without a model, quick and steerable."""
+"""A caption model without a graph, quick and steerable."""
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from server.captioning.caption import Caption, Timings
+import numpy as np
+
+from server.captioning.arrays import Logits, Pixels
+from server.captioning.caption import Caption
 from server.captioning.errors import (
     ImageTooLarge,
     PromptTooLong,
     UndecodableImage,
     UnsupportedImageFormat,
 )
+from server.captioning.generation.generation import Generation
+from server.captioning.generation.settings import resolve_settings
+from server.captioning.generation.types import DecoderInput, GenerationRequest, Hypothesis
+from server.captioning.model.encoder import EncodedImage
 from server.captioning.model.manifest import (
     SCHEMA_VERSION,
     DecoderShape,
@@ -38,10 +45,10 @@ MANIFEST = Manifest(
     verification={},
 )
 
-#: Seconds until a captioner gives up on its gate, so that a test that fails does not hang.
+#: Seconds until a caption gives up on its gate, so that a test that fails does not hang.
 PATIENCE = 30
 
-#: Pictures, by how they begin, that fail as the real captioner's do.
+#: Pictures, by their first bytes, that fail as they do with the real model.
 FAILURES: dict[bytes, Exception] = {
     b"text": UnsupportedImageFormat("The file is no picture of a supported format."),
     b"cut": UndecodableImage("The picture is truncated."),
@@ -50,12 +57,33 @@ FAILURES: dict[bytes, Exception] = {
 }
 
 
-@dataclass
-class FakeCaptioner:
-    """Says how many bytes the picture has.
+class GatedSearch:
+    """A search that finishes with the first step after the model's gate opens."""
 
-    While `gate` is clear a caption does not come, unless it is cancelled. `started` and `stopped`
-    are released once for each caption begun and each one cancelled.
+    def __init__(self, model: "FakeModel", hypothesis: Hypothesis) -> None:
+        self._model = model
+        self._hypothesis = hypothesis
+        self._deadline = monotonic() + PATIENCE
+        self.decoder_input = DecoderInput.of_prompt((0,))
+        self.finished: Hypothesis | None = None
+
+    def advance(self, logits: Logits) -> None:
+        if monotonic() > self._deadline:
+            raise TimeoutError("The gate stayed shut.")
+        if self._model.is_open:
+            self.finished = self._hypothesis
+
+    def __del__(self) -> None:
+        if self.finished is None:
+            self._model.stopped.release()
+
+
+@dataclass
+class FakeModel:
+    """Captions a picture with its number of bytes.
+
+    While `gate` is clear no caption finishes. `started` is released once for each caption that
+    begins, `stopped` once for each that is dropped before its end.
     """
 
     manifest: Manifest = MANIFEST
@@ -63,6 +91,7 @@ class FakeCaptioner:
     threads: int = 1
     exact_decode: bool = False
     inferences: int = 0
+    is_open: bool = True
     warm: bool = False
     gate: threading.Event = field(default_factory=threading.Event)
     started: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -74,30 +103,39 @@ class FakeCaptioner:
     def warm_up(self) -> None:
         self.warm = True
 
-    def start(
-        self, image: bytes, prompt: str | None, options: GenerationOptions
-    ) -> Generator[None, None, Caption]:
+    def resolve(self, prompt: str | None, options: GenerationOptions) -> GenerationRequest:
+        """Take each character of a prompt for a token."""
+        if prompt is not None and len(prompt.split()) > 10:
+            raise PromptTooLong(len(prompt.split()), 10)
+        return GenerationRequest(
+            tuple(map(ord, prompt or "")), resolve_settings(1, options, self.manifest)
+        )
+
+    def find_encoded(self, image_digest: bytes) -> EncodedImage | None:
+        return None
+
+    def decode(self, image: bytes) -> Pixels:
+        """Return as many rows of pixels as the file has bytes, without using memory for them."""
         self.inferences += 1
-        self.started.release()
-        deadline = monotonic() + PATIENCE
-        try:
-            while not self.gate.wait(0.005):
-                if monotonic() > deadline:
-                    raise TimeoutError("The gate stayed shut.")
-                yield
-        except GeneratorExit:
-            self.stopped.release()
-            raise
         for beginning, failure in FAILURES.items():
             if image.startswith(beginning):
                 raise failure
-        if prompt is not None and len(prompt.split()) > 10:
-            raise PromptTooLong(len(prompt.split()), 10)
-        text = f"{prompt or ''} {len(image)} bytes".strip()
-        return Caption(text, (30522, 7, 102), -0.25, "stop", Timings(0.001, 0.002, 0.003))
+        return np.broadcast_to(np.uint8(0), (len(image), 1, 3))
 
-    def gather(self, wants: Sequence[None]) -> bool:
-        return True
+    def prefill(
+        self, image: Pixels | EncodedImage, image_digest: bytes, request: GenerationRequest
+    ) -> Generation:
+        self.started.release()
+        assert not isinstance(image, EncodedImage)
+        token_ids = (*request.prompt_ids, len(image), 102)
+        search = GatedSearch(self, Hypothesis(token_ids, (-0.25,), np.float32(0)))
+        return Generation(EncodedImage(()), search, [], request.settings.num_beams)
 
-    def step(self, wants: Sequence[None]) -> Sequence[None]:
-        return wants
+    def step(self, generations: Sequence[Generation]) -> list[Logits]:
+        self.is_open = self.gate.wait(0.005)
+        return [np.zeros((1, 1), np.float32)] * len(generations)
+
+    def finish(self, hypothesis: Hypothesis) -> Caption:
+        *prompt, size, _ = hypothesis.token_ids
+        text = f"{''.join(map(chr, prompt))} {size} bytes".strip()
+        return Caption(text, hypothesis.token_ids, 0.75, "stop")

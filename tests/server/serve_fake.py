@@ -1,7 +1,7 @@
-"""`python -m server` with a fake captioner: a real process, real sockets, no model directory.
+"""Run `python -m server` with a fake captioner: a real process and real sockets, but no model.
 
-Where FAKE_GATE names a file, no caption comes before there is one; where FAKE_SECONDS is a number,
-each takes so long.
+If FAKE_GATE names a file, no caption is finished before the file exists. If FAKE_SECONDS is a
+number, each caption takes that many seconds.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from server.__main__ import run
 from server.settings import Settings
-from tests.server.fakes import FakeCaptioner
+from tests.server.fakes import FakeModel
 
 
 class FileGate(threading.Event):
@@ -29,12 +29,12 @@ class SlowGate(threading.Event):
         return True
 
 
-def captioner() -> FakeCaptioner:
+def captioner() -> FakeModel:
     if "FAKE_GATE" in os.environ:
-        return FakeCaptioner(gate=FileGate())
+        return FakeModel(gate=FileGate())
     if "FAKE_SECONDS" in os.environ:
-        return FakeCaptioner(gate=SlowGate())
-    return FakeCaptioner()
+        return FakeModel(gate=SlowGate())
+    return FakeModel()
 
 
 if __name__ == "__main__":

@@ -1,144 +1,91 @@
-"""Captions of different pictures that take their decoder steps together.
+"""Decoder steps that several sequences share.
 
-A step reads all of the decoder's weights whoever it is for, so some rows cost little more than one.
+A decoder step reads all of the decoder's weights, however many rows it has, so a few rows cost
+little more than one.
 """
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
-from server.captioning.generation import greedy_search as search
-from server.captioning.generation.logits_processors import Scores
-from server.captioning.generation.types import Feed, Hypothesis, SearchSettings
-from server.captioning.model.decoder import Decoder, Decoding, Values
+from server.captioning.arrays import KVCache, Logits
+from server.captioning.generation.generation import Generation
+from server.captioning.model.decoder import Decoder
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What a caption in the making asks for: the logits after a feed.
+class DecoderBatch:
+    """Batch rows for sequences of one beam that step together, with the KV cache of each row.
 
-    `alone` says that it has more than one row in some of its turns: those of its beams.
+    Rows are assigned anew whenever a sequence joins or leaves. A prompt of several tokens and a
+    beam search take steps of their own.
     """
 
-    decoding: Decoding
-    feed: Feed
-    alone: bool
-
-
-def turns(
-    decoding: Decoding, prompt_ids: tuple[int, ...], settings: SearchSettings
-) -> Generator[Turn, Scores, Hypothesis]:
-    """A search for the caption of one picture."""
-    searching = search.start(prompt_ids, settings)
-    alone = settings.num_beams > 1
-    try:
-        feed = next(searching)
-        while True:
-            feed = searching.send((yield Turn(decoding, feed, alone)))
-    except StopIteration as stop:
-        found: Hypothesis = stop.value
-        return found
-
-
-class Batch:
-    """Rows of a decoder that captions of one beam take when two of them meet, and leave at the end.
-
-    All a row costs to keep is memory: the cross-attention keys and values of `size` pictures.
-    """
-
-    def __init__(self, decoder: Decoder, size: int) -> None:
+    def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
-        self._size = size
-        self._members: list[Decoding] = []
+        self._members: list[Generation] = []
         self._lengths: list[int] = []
-        self._past: Values = []
-        self._cross: Values = []
+        self._kv_cache: KVCache = []
+        self._images: KVCache = []
 
-    def gather(self, turns: Sequence[Turn]) -> bool:
-        """Make room for what the next step is to take together, a turn more at every call.
+    def step(self, generations: Sequence[Generation]) -> list[Logits]:
+        """Run one decoder step for every generation.
 
-        The keys and values of a picture then lie in memory once. False if a turn will be taken
-        alone: its picture stays as it is until then, and more of that kind would take memory.
+        Returns logits float32 [rows, vocab] for each, in order. A member of the batch that is
+        absent from `generations` has ended.
         """
-        self._seat_all(turns)
-        return all(_goes_with_others(each) for each in turns)
+        shared = [each for each in generations if _can_share(each)]
+        if len(shared) < 2:
+            shared = []
+        if shared != self._members:
+            self._assign_rows(shared)
+        logits = self._step_shared() if shared else {}
+        return [logits[each] if each in logits else self._step_alone(each) for each in generations]
 
-    def step(self, turns: Sequence[Turn]) -> list[Scores]:
-        """The logits float32 [rows, vocab] for each turn, of which at most `size` are.
-
-        A decoding that has a row and no turn has ended. Prompts and beams take a step of their own.
-        """
-        feeds = self._seat_all(turns)
-        scores = self._step_together(feeds) if feeds else {}
-        return [
-            scores[each.decoding] if each.decoding in scores else each.decoding(each.feed)
-            for each in turns
-        ]
-
-    def _seat_all(self, turns: Sequence[Turn]) -> Mapping[Decoding, Feed]:
-        """Give rows to those who go with others, unless one alone has none yet; their feeds."""
-        feeds = {each.decoding: each.feed for each in turns if _goes_with_others(each)}
-        if len(feeds) == 1 and not feeds.keys() <= set(self._members):
-            feeds = {}
-        if not feeds:
-            self._members, self._lengths, self._past = [], [], []
-        elif feeds.keys() != set(self._members):
-            self._seat(feeds)
-        return feeds
-
-    def _step_together(self, feeds: Mapping[Decoding, Feed]) -> dict[Decoding, Scores]:
-        rows = len(self._members)
-        tokens = np.concatenate([feeds[member].tokens for member in self._members])
-        logits, self._past = self._decoder.run(
-            tokens, self._past, self._lengths, [each[:rows] for each in self._cross]
+    def _step_shared(self) -> dict[Generation, Logits]:
+        tokens = np.concatenate([member.decoder_input.tokens for member in self._members])
+        logits, self._kv_cache = self._decoder.run(
+            tokens, self._kv_cache, self._lengths, self._images
         )
         self._lengths = [length + 1 for length in self._lengths]
         return {member: logits[row : row + 1] for row, member in enumerate(self._members)}
 
-    def _seat(self, decodings: Mapping[Decoding, Feed]) -> None:
-        """Give every decoding a row; who has one among the first keeps it, for a move is a copy."""
-        pasts = {member: self._past_of(row) for row, member in enumerate(self._members)}
-        seats: list[Decoding | None] = [
-            member if member in decodings else None for member in self._members[: len(decodings)]
-        ]
-        seats += [None] * (len(decodings) - len(seats))
-        for decoding in decodings.keys() - set(seats):
-            row = seats.index(None)
-            if decoding in pasts:
-                self._copy_cross(row, [each[self._members.index(decoding)] for each in self._cross])
-            else:
-                image, pasts[decoding] = decoding.hand_over()
-                self._copy_cross(row, [each[0] for each in image.cross_key_values])
-            seats[row] = decoding
-        self._members = [each for each in seats if each]
-        self._lengths = [pasts[member][0].shape[2] for member in self._members]
-        self._past = _stack([pasts[member] for member in self._members])
+    def _step_alone(self, generation: Generation) -> Logits:
+        tokens, parents = generation.decoder_input.tokens, generation.decoder_input.parents
+        kv_cache = generation.kv_cache
+        if not np.array_equal(parents, np.arange(len(kv_cache[0]))):
+            kv_cache = [each[parents] for each in kv_cache]
+        logits, generation.kv_cache = self._decoder.step(tokens, kv_cache, generation.image)
+        return logits
 
-    def _past_of(self, row: int) -> Values:
-        return [each[row : row + 1, :, each.shape[2] - self._lengths[row] :] for each in self._past]
+    def _assign_rows(self, generations: Sequence[Generation]) -> None:
+        """Return their KV caches to the present members, then give each generation a row."""
+        for row, member in enumerate(self._members):
+            member.kv_cache = self._kv_cache_of(row)
+        self._members = list(generations)
+        self._lengths = [member.kv_cache[0].shape[2] for member in self._members]
+        self._kv_cache = _stack([member.kv_cache for member in self._members])
+        images = (member.image.arrays for member in self._members)
+        self._images = [np.concatenate(arrays) for arrays in zip(*images, strict=True)]
+        for member in self._members:
+            member.kv_cache = []
 
-    def _copy_cross(self, row: int, values: Values) -> None:
-        self._cross = self._cross or [
-            np.empty((self._size, *value.shape), value.dtype) for value in values
-        ]
-        for rows, value in zip(self._cross, values, strict=True):
-            rows[row] = value
+    def _kv_cache_of(self, row: int) -> KVCache:
+        length = self._lengths[row]
+        return [each[row : row + 1, :, each.shape[2] - length :] for each in self._kv_cache]
 
 
-def _goes_with_others(turn: Turn) -> bool:
-    """A prompt doesn't: it has more tokens than one."""
-    return not turn.alone and turn.feed.tokens.size == 1
+def _can_share(generation: Generation) -> bool:
+    return generation.num_beams == 1 and generation.decoder_input.tokens.size == 1
 
 
-def _stack(pasts: Sequence[Values]) -> Values:
-    """Pasts of different lengths, [1, heads, length, head_dim] each, with zeros to their left."""
-    longest = max(past[0].shape[2] for past in pasts)
+def _stack(kv_caches: Sequence[KVCache]) -> KVCache:
+    """Stack caches [1, heads, length, head_dim] of different lengths, padded on the left."""
+    longest = max((cache[0].shape[2] for cache in kv_caches), default=0)
     stacked = []
-    for values in zip(*pasts, strict=True):
-        _, heads, _, head_dim = values[0].shape
-        rows = np.zeros((len(values), heads, longest, head_dim), np.float32)
-        for row, value in enumerate(values):
-            rows[row, :, longest - value.shape[2] :] = value[0]
+    for layer in zip(*kv_caches, strict=True):
+        _, heads, _, head_dim = layer[0].shape
+        rows = np.zeros((len(layer), heads, longest, head_dim), np.float32)
+        for row, values in enumerate(layer):
+            rows[row, :, longest - values.shape[2] :] = values[0]
         stacked.append(rows)
     return stacked

@@ -1,45 +1,31 @@
-"""Token by token to a caption, as transformers' `generate` goes."""
-
-from collections.abc import Callable, Generator
-from typing import TypeVar
+"""Greedy search, as in transformers."""
 
 import numpy as np
 
-from server.captioning.generation.beam_search import beam_search
-from server.captioning.generation.logits_processors import Scores, log_softmax
-from server.captioning.generation.types import Feed, Hypothesis, Search, SearchSettings
-
-Want = TypeVar("Want")
-Found = TypeVar("Found")
-
-
-def start(prompt_ids: tuple[int, ...], settings: SearchSettings) -> Search:
-    """The search that `settings` ask for, from a prompt shorter than `settings.max_length`."""
-    if settings.num_beams == 1:
-        return greedy_search(prompt_ids, settings)
-    return beam_search(prompt_ids, settings)
+from server.captioning.arrays import Logits
+from server.captioning.generation.logits_processors import log_softmax, process
+from server.captioning.generation.types import (
+    DecoderInput,
+    GenerationRequest,
+    Hypothesis,
+)
 
 
-def run(wanting: Generator[Want, Scores, Found], step: Callable[[Want], Scores]) -> Found:
-    """Drive to its end what wants the logits after one feed, then those after the next."""
-    try:
-        want = next(wanting)
-        while True:
-            want = wanting.send(step(want))
-    except StopIteration as stop:
-        found: Found = stop.value
-        return found
+class GreedySearch:
+    """GenerationMixin._sample of transformers 4.57.6 with do_sample=False, for one picture."""
 
+    def __init__(self, request: GenerationRequest) -> None:
+        self._settings = request.settings
+        self._hypothesis = Hypothesis.of_prompt(request.prompt_ids)
+        self.decoder_input = DecoderInput.of_prompt(request.prompt_ids)
+        self.finished: Hypothesis | None = None
 
-def greedy_search(prompt_ids: tuple[int, ...], settings: SearchSettings) -> Search:
-    """GenerationMixin._sample of transformers 4.57.6 with do_sample=False."""
-    found = Hypothesis.of_prompt(prompt_ids)
-    feed = Feed.of_prompt(prompt_ids)
-    while True:
-        logits = yield feed
-        scores = settings.process(logits, np.array([found.token_ids]))
+    def advance(self, logits: Logits) -> None:
+        """Append the most likely token. `logits` is float32 [1, vocab]."""
+        scores = process(logits, np.array([self._hypothesis.token_ids]), self._settings)
         token = int(scores[0].argmax())
-        found = found.extended(token, float(log_softmax(logits)[0, token]), scores[0, token])
-        if found.ends(settings):
-            return found
-        feed = Feed(np.array([[token]]), np.zeros(1, np.intp))
+        log_prob = float(log_softmax(logits)[0, token])
+        self._hypothesis = self._hypothesis.extended(token, log_prob, scores[0, token])
+        self.decoder_input = DecoderInput(np.array([[token]]), np.zeros(1, np.intp))
+        if self._hypothesis.ends(self._settings):
+            self.finished = self._hypothesis

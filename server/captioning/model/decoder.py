@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from server.captioning.generation.logits_processors import Scores, TokenIds
-from server.captioning.generation.types import Feed
+from server.captioning.arrays import KVCache, Logits, TokenIds
 from server.captioning.model.encoder import EncodedImage
 from server.captioning.model.manifest import Manifest
 from server.captioning.model.session import (
@@ -19,9 +16,6 @@ from server.captioning.model.session import (
     TensorType,
     key_value_names,
 )
-
-#: The key and the value of every decoder layer, or what stands for them.
-Values = list[NDArray[Any]]
 
 
 class Decoder:
@@ -45,14 +39,25 @@ class Decoder:
             | dict.fromkeys(key_value_names("present", shape.layers), value),
         )
 
-    def start(self, image: EncodedImage) -> "Decoding":
-        """The decoding of one picture, at its beginning."""
+    def empty_kv_cache(self) -> KVCache:
+        """Return the KV cache of one row before its first token."""
         empty = np.empty((1, self._shape.heads, 0, self._shape.head_dim), np.float32)
-        return Decoding(self, image, [empty] * len(self._past_names))
+        return [empty] * len(self._past_names)
+
+    def step(
+        self, tokens: TokenIds, kv_cache: KVCache, image: EncodedImage
+    ) -> tuple[Logits, KVCache]:
+        """Run rows of equal length over one picture.
+
+        Takes tokens int64 [rows, new] and a KV cache of as many rows. Returns logits float32 [rows,
+        vocab] after the last token, and the KV cache with the tokens in it.
+        """
+        lengths = [kv_cache[0].shape[2]] * len(tokens)
+        return self.run(tokens, kv_cache, lengths, list(image.arrays))
 
     def run(
-        self, tokens: TokenIds, past: Values, lengths: Sequence[int], cross: Values
-    ) -> tuple[Scores, Values]:
+        self, tokens: TokenIds, past: KVCache, lengths: Sequence[int], cross: KVCache
+    ) -> tuple[Logits, KVCache]:
         """Logits float32 [rows, vocab] after the last of `tokens`, and the past with them in it.
 
         Tokens int64 [rows, new]. The past has as many rows, of which row r's tokens are the last
@@ -72,28 +77,3 @@ class Decoder:
             }
         )
         return logits, present
-
-
-class Decoding:
-    """One picture's captions in the making, a row each: remembers the past between feeds."""
-
-    def __init__(self, decoder: Decoder, image: EncodedImage, past: Values) -> None:
-        self._decoder = decoder
-        self.image = image
-        self.past = past
-
-    def __call__(self, feed: Feed) -> Scores:
-        rows = self.past[0].shape[0]
-        if not np.array_equal(feed.parents, np.arange(rows)):
-            self.past = [each[feed.parents] for each in self.past]
-        lengths = [self.past[0].shape[2]] * len(feed.tokens)
-        logits, self.past = self._decoder.run(
-            feed.tokens, self.past, lengths, list(self.image.cross_key_values)
-        )
-        return logits
-
-    def hand_over(self) -> tuple[EncodedImage, Values]:
-        """Its picture and its past, which it doesn't keep: somebody else goes on with it."""
-        held = self.image, self.past
-        self.image, self.past = EncodedImage(()), []
-        return held

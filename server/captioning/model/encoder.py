@@ -22,11 +22,11 @@ class EncodedImage:
     they are to be scaled and corrected by comes with them (export.cross_attention).
     """
 
-    cross_key_values: tuple[NDArray[Any], ...]
+    arrays: tuple[NDArray[Any], ...]
 
     @property
     def nbytes(self) -> int:
-        return sum(each.nbytes for each in self.cross_key_values)
+        return sum(each.nbytes for each in self.arrays)
 
 
 class Encoder:

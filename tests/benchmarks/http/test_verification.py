@@ -12,7 +12,7 @@ from benchmarks.pictures import Size, draw
 from benchmarks.rows import LatencyRow, LatencySample
 from benchmarks.runs import Run
 from benchmarks.subjects import Subject
-from server.captioning.captioner import Captioner
+from server.captioning.captioner import BlipCaptioner
 from server.captioning.options import GenerationOptions
 from tests.benchmarks.fake_server import FakeServer, Fault, serving
 from tests.benchmarks.recorded import run
@@ -71,7 +71,7 @@ def test_references_are_the_models_captions(tiny_subject: Subject) -> None:
     """References are the captions of the runtime, by server and with every prompt."""
     directory, picture = tiny_subject.given["fp32"], PICTURES["tiny"]
     found = reference_captions({"ours": directory}, 1, [picture], (None, "a picture of"))
-    captioner = Captioner.open(directory, threads=1)
+    captioner = BlipCaptioner.open(directory, threads=1)
     expected = {
         Question(picture.name, prompt): captioner.caption(
             picture.jpeg, prompt, GenerationOptions()

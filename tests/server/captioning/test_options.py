@@ -24,12 +24,3 @@ def test_a_value_out_of_range_is_named(name: str, value: Any) -> None:
     with pytest.raises(OptionOutOfRange, match=f"{name} is .*; it has to be between") as caught:
         GenerationOptions(**{name: value})
     assert caught.value.name == name
-
-
-def test_the_defaults_are_those_of_transformers() -> None:
-    """Without options a caption is what generate() gives without arguments."""
-    from transformers import GenerationConfig
-
-    ours, theirs = GenerationOptions(), GenerationConfig()
-    for name in RANGES:
-        assert getattr(ours, name) == getattr(theirs, name)

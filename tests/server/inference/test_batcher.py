@@ -1,179 +1,199 @@
-"""One thread for all work, the bounded queue before it, and the end of both."""
+"""One thread for the model, and what errors, departures and closing do to it."""
 
 import asyncio
 import gc
 import weakref
-from collections.abc import Generator, Sequence
-from typing import NoReturn
 
 import pytest
 
-from server.errors import Draining, Overloaded
-from server.inference.batcher import open_batcher
-from tests.server.inference.steps import Job, Steps, always, wait, worker_of
+from server.captioning.generation.generation import Generation
+from server.errors import Draining
+from tests.server.fakes import PATIENCE
+from tests.server.inference.jobs import Job, JobModel, batching, finish, wait
 from tests.server.serving import until
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_work_leaves_the_loop() -> None:
-    """Jobs run on one thread of their own."""
-    async with worker_of(Steps(), queue_size=9) as worker:
-        job = Job()
-        job.end.set()
-
-        names = await asyncio.gather(*[worker.run(job) for _ in range(5)])
-
-        assert set(names) == {"captioner"}
+class Panic(BaseException):
+    """An error that `except Exception` lets through."""
 
 
-async def test_error_of_work() -> None:
-    """What a job raises reaches its caller."""
+async def test_the_model_runs_on_one_thread() -> None:
+    """All sequences run on the batcher's thread, none on the event loop's."""
+    async with batching() as b:
+        jobs = [Job() for _ in range(5)]
+        await finish(b.start(*jobs), jobs)
 
-    def broken() -> Generator[Job, str, None]:
-        yield Job()
-        raise ZeroDivisionError
+        assert {job.thread for job in jobs} == {"batcher"}
 
-    async with worker_of(Steps(), queue_size=0) as worker:
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), Panic()])
+async def test_error_of_a_prefill(error: BaseException) -> None:
+    """The error of a prefill reaches its caller, and the next sequence runs."""
+    async with batching() as b:
+        broken, sound = Job(), Job()
+        broken.failure = error
+        (task,) = b.start(broken)
+        with pytest.raises(type(error)):
+            await task
+
+        await finish(b.start(sound), [sound])
+
+
+async def test_error_of_one_sequence() -> None:
+    """The error of one sequence's search reaches its caller only."""
+    async with batching(batch_size=2) as b:
+        broken, sound = Job(), Job()
+        broken.defect = ZeroDivisionError()
+        tasks = b.start(broken, sound)
         with pytest.raises(ZeroDivisionError):
-            await worker.run(broken)
+            await tasks[0]
+
+        await finish(tasks[1:], [sound])
 
 
-async def test_error_of_the_runtime() -> None:
-    """Nothing ends the thread: no error outside Exception, no step that answers too few."""
+@pytest.mark.parametrize("error", [ZeroDivisionError(), Panic()])
+async def test_error_of_a_step(error: BaseException) -> None:
+    """The error of a step reaches every sequence of the step and no later one."""
+    async with batching(batch_size=2) as b:
+        jobs = [Job(), Job()]
+        tasks = b.start(*jobs)
+        await until(lambda: jobs in b.model.steps)
+        b.model.failure = error
+        for task in tasks:
+            with pytest.raises(type(error)):
+                await task
 
-    class Panic(BaseException):
-        pass
-
-    def panics(jobs: Sequence[Job]) -> NoReturn:
-        raise Panic
-
-    def answers_nobody(jobs: Sequence[Job]) -> list[str]:
-        return []
-
-    for step, gather, error in (
-        (panics, always, Panic),
-        (answers_nobody, always, ValueError),
-        (Steps(), panics, Panic),
-    ):
-        async with open_batcher(step, gather, queue_size=0, batch_size=1) as worker:
-            for _ in range(2):
-                with pytest.raises(error):
-                    await worker.run(Job())
+        b.model.failure = None
+        later = Job()
+        await finish(b.start(later), [later])
 
 
-async def test_queue_is_bounded() -> None:
-    """A job beyond the running one and the queue is refused at once, and taken again later."""
-    async with worker_of(Steps(), queue_size=1) as worker:
-        running, queued, late = Job(), Job(), Job()
-        callers = [asyncio.create_task(worker.run(job)) for job in (running, queued)]
-        await wait(running.begun)
-        assert worker.queued == 1
+async def test_a_step_with_too_few_answers() -> None:
+    """A model that returns logits for too few sequences fails the step, not the thread."""
+    async with batching() as b:
+        b.model.silent = True
+        (task,) = b.start(Job())
+        with pytest.raises(ValueError, match="zip"):
+            await task
 
-        with pytest.raises(Overloaded) as refusal:
-            await worker.run(late)
-        assert refusal.value.retry_after >= 1
-
-        for job in (running, queued, late):
-            job.end.set()
-        await asyncio.gather(*callers)
-        assert await worker.run(late)
+        b.model.silent = False
+        later = Job()
+        await finish(b.start(later), [later])
 
 
-async def test_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the time that those before need, though a crowd ends all at once."""
-    now = 0.0
-    monkeypatch.setattr("server.inference.batcher.perf_counter", lambda: now)
-    async with worker_of(Steps(), queue_size=0, batch_size=4) as worker:
-        for _ in range(3):
-            jobs = [Job() for _ in range(4)]
-            callers = [asyncio.create_task(worker.run(job)) for job in jobs]
-            for job in jobs:
-                await wait(job.begun)
-
-            with pytest.raises(Overloaded) as refusal:
-                await worker.run(Job())
-
-            now += 20
-            for job in jobs:
-                job.end.set()
-            await asyncio.gather(*callers)
-
-        assert refusal.value.retry_after == 20
-
-
-async def test_abandoned_in_the_queue() -> None:
-    """A job whose caller leaves while it waits is never begun, and its place is free."""
-    async with worker_of(Steps(), queue_size=1) as worker:
-        running, queued, next_one = Job(), Job(), Job()
-        first = asyncio.create_task(worker.run(running))
-        second = asyncio.create_task(worker.run(queued))
+async def test_abandoned_while_waiting() -> None:
+    """A sequence whose caller leaves while it waits is never prefilled."""
+    async with batching() as b:
+        running, abandoned, following = Job(), Job(), Job()
+        first, second = b.start(running, abandoned)
         await wait(running.begun)
 
         second.cancel()
         await asyncio.wait([second])
-        await asyncio.sleep(0)
-        assert worker.queued == 0
-        third = asyncio.create_task(worker.run(next_one))
-        running.end.set()
-        next_one.end.set()
-        await asyncio.gather(first, third)
+        assert b.batcher.queued == 0
+        (third,) = b.start(following)
+        await finish([first, third], [running, following])
 
-        assert not queued.begun.is_set()
+        assert not abandoned.begun.is_set()
 
 
 async def test_abandoned_while_running() -> None:
-    """A running job whose caller leaves is stopped, and the one beside it is not."""
-    steps = Steps()
-    async with worker_of(steps, queue_size=0, batch_size=2) as worker:
-        left, kept = jobs = [Job(), Job()]
-        leaving, staying = (asyncio.create_task(worker.run(job)) for job in jobs)
-        await until(lambda: jobs in steps.taken)
+    """A running sequence whose caller leaves is stopped; the one beside it continues."""
+    async with batching(batch_size=2) as b:
+        jobs = [Job(), Job()]
+        leaving, staying = b.start(*jobs)
+        await until(lambda: jobs in b.model.steps)
 
         leaving.cancel()
 
-        await wait(left.stopped)
-        kept.end.set()
-        assert await staying == "captioner"
+        await wait(jobs[0].stopped)
+        await finish([staying], jobs[1:])
+
+
+async def test_abandoned_during_prefill() -> None:
+    """A sequence whose caller leaves during its prefill takes no step."""
+    async with batching() as b:
+        job = Job(held=True)
+        (task,) = b.start(job)
+        await wait(job.begun)
+
+        task.cancel()
+        await asyncio.wait([task])
+        job.go_on.set()
+
+        await wait(job.stopped)
+        assert b.model.steps == []
 
 
 async def test_closing() -> None:
-    """Closing drops what is queued and stops what runs."""
-    async with worker_of(Steps(), queue_size=1) as worker:
-        running, queued = Job(), Job()
-        callers = [asyncio.create_task(worker.run(job)) for job in (running, queued)]
+    """Closing drops waiting sequences, stops running ones, and refuses new ones."""
+    async with batching() as b:
+        running, waiting = Job(), Job()
+        tasks = b.start(running, waiting)
         await wait(running.begun)
 
-    for caller in callers:
+    for task in tasks:
         with pytest.raises(asyncio.CancelledError):
-            await caller
+            await task
     assert running.stopped.is_set()
-    assert not queued.begun.is_set()
+    assert not waiting.begun.is_set()
     with pytest.raises(Draining):
-        await worker.run(Job())
+        await b.batcher.run(b.model.sequence(Job()))
+
+
+async def test_closing_does_not_wait_for_a_hanging_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing gives up on a step that does not return."""
+    monkeypatch.setattr("server.inference.batcher.CLOSE_TIMEOUT", 0.01)
+    job = Job(held=True)
+    async with asyncio.timeout(PATIENCE):
+        async with batching() as b:
+            (task,) = b.start(job)
+            await wait(job.begun)
+    job.go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time without progress counts while a prefill hangs, and is 0 without work."""
+    now = 100.0
+    monkeypatch.setattr("server.inference.batcher.monotonic", lambda: now)
+    async with batching() as b:
+        job = Job(held=True)
+        now = 200.0
+        assert b.batcher.seconds_without_progress() == 0
+        tasks = b.start(job)
+        await wait(job.begun)
+        now = 207.0
+        assert b.batcher.seconds_without_progress() == 7
+
+        job.go_on.set()
+        await finish(tasks, [job])
+        await until(lambda: b.batcher.seconds_without_progress() == 0)
 
 
 class Large:
-    """What a job wants: an encoded picture takes 11 MB and more."""
+    """Memory that a generation holds."""
 
 
-async def test_a_job_that_ended_holds_nothing() -> None:
-    """What a job wanted is gone with it, and doesn't wait for the garbage collector."""
-    wanted: list[weakref.ref[Large]] = []
+async def test_a_finished_sequence_holds_nothing() -> None:
+    """What a generation held is released with its end, without the garbage collector."""
+    held: list[weakref.ref[Large]] = []
 
-    def nothing(wants: Sequence[Large]) -> Sequence[None]:
-        return [None for _ in wants]
-
-    def job() -> Generator[Large, None, None]:
-        for _ in range(3):
-            large = Large()
-            wanted.append(weakref.ref(large))
-            yield large
+    class LargeModel(JobModel):
+        def prefill(self, *arguments: object) -> Generation:
+            generation = super().prefill(*arguments)  # type: ignore[arg-type]
+            generation.large = large = Large()  # type: ignore[attr-defined]
+            held.append(weakref.ref(large))
+            return generation
 
     gc.disable()
     try:
-        async with open_batcher(nothing, always, queue_size=0, batch_size=1) as worker:
-            await worker.run(job)
-            await until(lambda: not any(each() for each in wanted))
+        async with batching(model=LargeModel()) as b:
+            job = Job()
+            await finish(b.start(job), [job])
+            await until(lambda: held != [] and not any(each() for each in held))
     finally:
         gc.enable()

@@ -1,167 +1,116 @@
-"""Jobs that take their steps together: who joins when, and what they do to each other."""
+"""Continuous batching: when sequences join the running batch."""
 
 import asyncio
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
-from server.inference.batcher import open_batcher
+from server.captioning.arrays import Logits
+from server.captioning.generation.generation import Generation
 from tests.server.fakes import PATIENCE
-from tests.server.inference.steps import Job, Steps, always, wait, worker_of
+from tests.server.inference.jobs import Job, JobModel, batching, finish, wait
 from tests.server.serving import until
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_jobs_join_as_they_come() -> None:
-    """A job that comes while others are under way takes its steps with theirs, up to the limit."""
-    steps = Steps()
-    async with worker_of(steps, queue_size=9, batch_size=2) as worker:
+async def test_sequences_join_a_running_batch() -> None:
+    """A new sequence takes its steps with the running ones, as far as batch slots are free."""
+    async with batching(batch_size=2) as b:
         first, second, third = jobs = [Job() for _ in range(3)]
-        callers = [asyncio.create_task(worker.run(first))]
-        await until(lambda: [first] in steps.taken)
-        callers += [asyncio.create_task(worker.run(job)) for job in (second, third)]
-        await until(lambda: [first, second] in steps.taken)
+        tasks = b.start(first)
+        await until(lambda: [first] in b.model.steps)
+        tasks += b.start(second, third)
+        await until(lambda: [first, second] in b.model.steps)
         assert not third.begun.is_set()
-        assert worker.queued == 1
+        assert b.batcher.queued == 1
 
         first.end.set()
-        await until(lambda: [second, third] in steps.taken)
+        await until(lambda: [second, third] in b.model.steps)
 
-        for job in jobs:
-            job.end.set()
-        await asyncio.gather(*callers)
-        assert max(map(len, steps.taken)) == 2
+        await finish(tasks, jobs)
+        assert max(map(len, b.model.steps)) == 2
 
 
-@pytest.mark.parametrize(("room", "together"), [(True, 3), (False, 1)])
-async def test_a_crowd_takes_its_steps_together(room: bool, together: int) -> None:
-    """All that came while the first was begun are, before it takes a step, as far as they fit."""
-    steps = Steps()
-    steps.room = room
-    async with worker_of(steps, queue_size=9, batch_size=3) as worker:
-        first, *others = jobs = [Job(held=True), *[Job() for _ in range(3)]]
-        callers = [asyncio.create_task(worker.run(job)) for job in jobs]
-        await until(lambda: worker.queued == len(others))
-        first.go_on.set()
-        await until(lambda: bool(steps.taken))
-        assert steps.taken[0] == jobs[:together]
-        assert steps.gathered == [jobs[:count] for count in range(1, together + 1)]
+async def test_a_burst_takes_its_steps_together() -> None:
+    """Sequences that arrive during the first prefill are prefilled before the first step."""
+    async with batching(batch_size=3) as b:
+        jobs = [Job(held=True), *[Job() for _ in range(3)]]
+        tasks = b.start(*jobs)
+        await until(lambda: b.batcher.queued == 3)
+        jobs[0].go_on.set()
+        await until(lambda: b.model.steps != [])
+        assert b.model.steps[0] == jobs[:3]
 
-        for job in jobs:
-            job.end.set()
-        await asyncio.gather(*callers)
+        await finish(tasks, jobs)
 
 
-async def test_a_crowd_does_not_hold_up_those_under_way() -> None:
-    """Between two of their steps one job is begun."""
-    steps, stepping, came = Steps(), threading.Event(), threading.Event()
+class SlowFirstStep(JobModel):
+    """Does not return from its first step before `go_on` is set."""
 
-    def slow_at_first(jobs: Sequence[Job]) -> list[str]:
-        stepping.set()
-        assert came.wait(PATIENCE)
-        return steps(jobs)
+    def __init__(self) -> None:
+        super().__init__()
+        self.stepping, self.go_on = threading.Event(), threading.Event()
 
-    async with open_batcher(slow_at_first, always, queue_size=9, batch_size=3) as worker:
+    def step(self, generations: Sequence[Generation]) -> list[Logits]:
+        self.stepping.set()
+        assert self.go_on.wait(PATIENCE)
+        return super().step(generations)
+
+
+async def test_a_burst_does_not_delay_the_running_batch() -> None:
+    """Between two steps of a running batch one sequence is prefilled."""
+    model = SlowFirstStep()
+    async with batching(batch_size=3, model=model) as b:
         first, second, third = jobs = [Job() for _ in range(3)]
-        callers = [asyncio.create_task(worker.run(first))]
-        await wait(stepping)
-        callers += [asyncio.create_task(worker.run(job)) for job in (second, third)]
-        await until(lambda: worker.queued == 2)
-        came.set()
-        await until(lambda: jobs in steps.taken)
-        assert steps.taken.index([first, second]) < steps.taken.index(jobs)
+        tasks = b.start(first)
+        await wait(model.stepping)
+        tasks += b.start(second, third)
+        await until(lambda: b.batcher.queued == 2)
+        model.go_on.set()
+        await until(lambda: jobs in model.steps)
+        assert model.steps.index([first, second]) < model.steps.index(jobs)
 
-        for job in jobs:
-            job.end.set()
-        await asyncio.gather(*callers)
+        await finish(tasks, jobs)
 
 
-async def test_jobs_that_fail_hold_up_nobody() -> None:
-    """Who is begun takes a step for each one that fails after it."""
-    steps = Steps()
+async def test_failing_prefills_do_not_delay_the_running_batch() -> None:
+    """The running batch takes a step after each prefill that fails."""
     before_failures: list[int] = []
 
-    def broken() -> Generator[Job, str, None]:
-        before_failures.append(len(steps.taken))
-        raise ZeroDivisionError
-        yield
+    class Counting(JobModel):
+        def prefill(self, *arguments: object) -> Generation:
+            if isinstance(arguments[1], bytes) and self.jobs[arguments[1]].failure:
+                before_failures.append(len(self.steps))
+            return super().prefill(*arguments)  # type: ignore[arg-type]
 
-    async with worker_of(steps, queue_size=9, batch_size=2) as worker:
+    async with batching(batch_size=2, model=Counting()) as b:
         first = Job(held=True)
-        caller = asyncio.create_task(worker.run(first))
-        failing = [asyncio.create_task(worker.run(broken)) for _ in range(3)]
-        await until(lambda: worker.queued == 3)
+        failing = [Job() for _ in range(3)]
+        for job in failing:
+            job.failure = ZeroDivisionError()
+        tasks = b.start(first)
+        failed = b.start(*failing)
+        await until(lambda: b.batcher.queued == 3)
         first.go_on.set()
-        await asyncio.gather(*failing, return_exceptions=True)
+        await asyncio.gather(*failed, return_exceptions=True)
         assert before_failures == [0, 1, 2]
 
-        first.end.set()
-        await caller
+        await finish(tasks, [first])
 
 
-async def test_error_of_a_step() -> None:
-    """A step that fails is an error of all who took part in it, and of nobody later."""
-    steps = Steps()
-    async with worker_of(steps, queue_size=0, batch_size=2) as worker:
-        jobs = [Job(), Job()]
-        callers = [asyncio.create_task(worker.run(job)) for job in jobs]
-        await until(lambda: jobs in steps.taken)
-        steps.failure = ZeroDivisionError()
-        for caller in callers:
-            with pytest.raises(ZeroDivisionError):
-                await caller
-        assert all(job.stopped.is_set() for job in jobs)
-
-        steps.failure = None
-        jobs[0].end.set()
-        assert await worker.run(jobs[0])
-
-
-async def test_places() -> None:
-    """A job is begun when it has as many places as it asks for; none behind it overtakes it."""
-    steps = Steps()
-    async with worker_of(steps, queue_size=9, batch_size=4) as worker:
+async def test_batch_slots() -> None:
+    """A sequence runs when as many slots are free as it takes; no later one overtakes it."""
+    async with batching(batch_size=4) as b:
         first, second, third = jobs = [Job() for _ in range(3)]
-        callers = [
-            asyncio.create_task(worker.run(job, places))
-            for job, places in zip(jobs, (3, 9, 1), strict=True)
-        ]
-        await until(lambda: [first] in steps.taken)
-        assert worker.queued == 2
+        tasks = b.start(first, slots=3) + b.start(second, slots=b.batcher.slots_of(16))
+        tasks += b.start(third)
+        await until(lambda: [first] in b.model.steps)
+        assert b.batcher.queued == 2
 
         first.end.set()
-        await until(lambda: [second] in steps.taken)
+        await until(lambda: [second] in b.model.steps)
         assert not third.begun.is_set()
 
-        for job in jobs:
-            job.end.set()
-        await asyncio.gather(*callers)
-
-
-async def test_leaving_while_another_is_stopped() -> None:
-    """Who leaves while somebody before it is being stopped does no harm to those who stay."""
-    stopping, stopped = threading.Event(), threading.Event()
-
-    def slow_to_stop() -> Generator[Job, str, None]:
-        try:
-            while True:
-                yield other
-        finally:
-            stopping.set()
-            stopped.wait(PATIENCE)
-
-    async with worker_of(Steps(), queue_size=0, batch_size=3) as worker:
-        other, stays = Job(), Job()
-        callers = [asyncio.create_task(worker.run(each)) for each in (slow_to_stop, other, stays)]
-        await wait(stays.begun)
-        callers[0].cancel()
-        await wait(stopping)
-        callers[1].cancel()
-        await asyncio.wait(callers[:2])
-        stopped.set()
-        await wait(other.stopped)
-
-        stays.end.set()
-        assert await callers[2] == "captioner"
+        await finish(tasks, jobs)

@@ -29,40 +29,40 @@ class Work:
         return f"outcome {self.begun}"
 
 
-async def boarded(
-    flights: SingleFlight[str], work: Work, count: int
+async def callers_of(
+    flight: SingleFlight[str], work: Work, count: int
 ) -> list[asyncio.Task[tuple[str, bool]]]:
     """`count` callers for one key, all of them waiting."""
-    callers = [asyncio.create_task(flights.share("key", work)) for _ in range(count)]
-    await until(lambda: flights.waiting == count and work.begun > 0)
+    callers = [asyncio.create_task(flight.do("key", work)) for _ in range(count)]
+    await until(lambda: flight.callers == count and work.begun > 0)
     return callers
 
 
 async def test_shared() -> None:
     """Callers with one key share one piece of work; all but the first are told so."""
-    flights, work = SingleFlight[str](), Work()
-    callers = await boarded(flights, work, 5)
+    flight, work = SingleFlight[str](), Work()
+    callers = await callers_of(flight, work, 5)
 
     work.end.set()
 
     assert await asyncio.gather(*callers) == [("outcome 1", False), *[("outcome 1", True)] * 4]
-    assert flights.waiting == 0
+    assert flight.callers == 0
 
 
 async def test_keys_are_apart() -> None:
     """Work under another key is other work."""
-    flights, work = SingleFlight[str](), Work()
+    flight, work = SingleFlight[str](), Work()
     work.end.set()
 
-    await asyncio.gather(flights.share("one", work), flights.share("other", work))
+    await asyncio.gather(flight.do("one", work), flight.do("other", work))
 
     assert work.begun == 2
 
 
 async def test_first_one_leaves() -> None:
     """The work goes on if the caller that began it leaves, for those who still wait."""
-    flights, work = SingleFlight[str](), Work()
-    first, second = await boarded(flights, work, 2)
+    flight, work = SingleFlight[str](), Work()
+    first, second = await callers_of(flight, work, 2)
 
     first.cancel()
     await asyncio.wait([first])
@@ -74,8 +74,8 @@ async def test_first_one_leaves() -> None:
 
 async def test_all_leave() -> None:
     """The work is cancelled when nobody waits for it any more."""
-    flights, work = SingleFlight[str](), Work()
-    callers = await boarded(flights, work, 2)
+    flight, work = SingleFlight[str](), Work()
+    callers = await callers_of(flight, work, 2)
 
     for caller in callers:
         caller.cancel()
@@ -87,11 +87,11 @@ async def test_all_leave() -> None:
 
 async def test_newcomer_after_all_left() -> None:
     """Whoever comes after all have left begins anew, even before the cancellation has run."""
-    flights, work = SingleFlight[str](), Work()
-    (caller,) = await boarded(flights, work, 1)
+    flight, work = SingleFlight[str](), Work()
+    (caller,) = await callers_of(flight, work, 1)
 
     caller.cancel()
-    newcomer = asyncio.create_task(flights.share("key", work))
+    newcomer = asyncio.create_task(flight.do("key", work))
     await asyncio.wait([caller])
     work.end.set()
 
@@ -100,8 +100,8 @@ async def test_newcomer_after_all_left() -> None:
 
 async def test_error() -> None:
     """An error reaches everyone who waits, and the next caller begins anew."""
-    flights, work = SingleFlight[str](), Work()
-    callers = await boarded(flights, work, 3)
+    flight, work = SingleFlight[str](), Work()
+    callers = await callers_of(flight, work, 3)
 
     work.error = ValueError("no")
     work.end.set()
@@ -109,4 +109,4 @@ async def test_error() -> None:
     assert outcomes == [work.error] * 3
 
     work.error = None
-    assert await flights.share("key", work) == ("outcome 2", False)
+    assert await flight.do("key", work) == ("outcome 2", False)

@@ -1,4 +1,4 @@
-"""Captions made together are those made one at a time."""
+"""Captions of shared decoder steps equal captions made one at a time."""
 
 import random
 from collections.abc import Iterator
@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from server.captioning.caption import Caption
-from server.captioning.captioner import Captioner, Captioning
-from server.captioning.generation.decoder_batch import Turn
+from server.captioning.captioner import BlipCaptioner
+from server.captioning.generation.generation import Generation
 from server.captioning.options import GenerationOptions
+from tests.committed_model import EXAMPLES
 from tests.server.captioning.pictures import encoded, noise
 
 SIZE = 3
@@ -30,44 +31,42 @@ class Case:
     prompt: str | None
     options: GenerationOptions
 
-    def start(self, captioner: Captioner) -> Captioning:
-        return captioner.start(self.image, self.prompt, self.options)
+    def begin(self, captioner: BlipCaptioner) -> Generation:
+        request = captioner.resolve(self.prompt, self.options)
+        return captioner.prefill(captioner.decode(self.image), self.image[-32:], request)
 
-    def alone(self, captioner: Captioner) -> Caption:
+    def alone(self, captioner: BlipCaptioner) -> Caption:
         return captioner.caption(self.image, self.prompt, self.options)
 
 
 @pytest.fixture(scope="module")
-def batching(model_directory: Path) -> Captioner:
-    return Captioner.open(model_directory, threads=1, batch_size=SIZE)
+def batching(model_directory: Path) -> BlipCaptioner:
+    return BlipCaptioner.open(model_directory, threads=1)
 
 
 def cases(count: int, rng: random.Random) -> Iterator[Case]:
     for index in range(count):
-        yield Case(encoded(noise(index)), rng.choice(PROMPTS), rng.choice(OPTIONS))
+        image = EXAMPLES[index].read_bytes() if index < len(EXAMPLES) else encoded(noise(index))
+        yield Case(image, rng.choice(PROMPTS), rng.choice(OPTIONS))
 
 
-def captions(captioner: Captioner, waiting: list[Case], rng: random.Random) -> list[Caption]:
-    """Captions in the order of the cases, which come in and leave between steps at random."""
+def captions(captioner: BlipCaptioner, waiting: list[Case], rng: random.Random) -> list[Caption]:
+    """Caption the cases in steps that they share; each joins between two steps at random."""
     made: dict[int, Caption] = {}
-    in_hand: dict[int, Captioning] = {}
-    wants = {}
+    running: dict[int, Generation] = {}
     numbers = iter(range(len(waiting)))
     while len(made) < len(waiting):
-        while len(in_hand) < SIZE and (not in_hand or rng.random() < 0.4):
+        while len(running) < SIZE and (not running or rng.random() < 0.4):
             if (number := next(numbers, None)) is None:
                 break
-            in_hand[number] = waiting[number].start(captioner)
-            wants[number] = next(in_hand[number])
-            if rng.random() < 0.5:
-                captioner.gather([wants[n] for n in sorted(in_hand)])
-        order = rng.sample(sorted(in_hand), len(in_hand))
-        for number, logits in zip(order, captioner.step([wants[n] for n in order]), strict=True):
-            try:
-                wants[number] = in_hand[number].send(logits)
-            except StopIteration as stop:
-                made[number] = stop.value
-                del in_hand[number], wants[number]
+            running[number] = waiting[number].begin(captioner)
+        order = rng.sample(sorted(running), len(running))
+        steps = captioner.step([running[n] for n in order])
+        for number, logits in zip(order, steps, strict=True):
+            running[number].advance(logits)
+            if hypothesis := running[number].finished:
+                made[number] = captioner.finish(hypothesis)
+                del running[number]
     return [made[number] for number in range(len(waiting))]
 
 
@@ -75,54 +74,43 @@ def comparable(caption: Caption) -> tuple[object, ...]:
     return caption.token_ids, caption.finish_reason, pytest.approx(caption.confidence, rel=1e-4)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_captions_made_together(captioner: Captioner, batching: Captioner, seed: int) -> None:
-    """Mixed prompts, lengths and beams, joining as they come, change no token of any caption."""
+@pytest.mark.parametrize("seed", range(3))
+def test_shared_steps(captioner: BlipCaptioner, batching: BlipCaptioner, seed: int) -> None:
+    """Mixed prompts, lengths and beams that join at random change no token of any caption."""
     rng = random.Random(seed)
     waiting = list(cases(16, rng))
     together = captions(batching, waiting, rng)
     for case, caption in zip(waiting, together, strict=True):
-        expected = case.alone(captioner)
-        assert comparable(caption) == comparable(expected)
+        assert comparable(caption) == comparable(case.alone(captioner))
 
 
-def test_a_caption_given_up_leaves_its_row(captioner: Captioner, batching: Captioner) -> None:
-    """Who stops taking steps makes room, and the others' captions stay what they are."""
+def test_an_abandoned_caption_leaves_its_row(
+    captioner: BlipCaptioner, batching: BlipCaptioner
+) -> None:
+    """A caption that takes no more steps makes room and does not change the others."""
     rng = random.Random(0)
     gone, stays, comes = [replace(case, prompt=None) for case in cases(3, rng)]
-    first, second = gone.start(batching), stays.start(batching)
-    _, logits = batching.step([next(first), next(second)])
-    first.close()
-    third = comes.start(batching)
-    wants = {second: second.send(logits), third: next(third)}
+    generations = [gone.begin(batching), stays.begin(batching)]
+    for _ in range(2):
+        for each, logits in zip(generations, batching.step(generations), strict=True):
+            each.advance(logits)
+    running = {"stays": generations[1], "comes": comes.begin(batching)}
     made = {}
-    while wants:
-        order = list(wants)
-        for each, logits in zip(order, batching.step([wants[e] for e in order]), strict=True):
-            try:
-                wants[each] = each.send(logits)
-            except StopIteration as stop:
-                made[each] = stop.value
-                del wants[each]
-    assert made[second].token_ids == stays.alone(captioner).token_ids
-    assert made[third].token_ids == comes.alone(captioner).token_ids
+    while running:
+        names = list(running)
+        for name, logits in zip(names, batching.step([running[n] for n in names]), strict=True):
+            running[name].advance(logits)
+            if hypothesis := running[name].finished:
+                made[name] = hypothesis.token_ids
+                del running[name]
+    assert made["stays"] == stays.alone(captioner).token_ids
+    assert made["comes"] == comes.alone(captioner).token_ids
 
 
-@pytest.mark.parametrize(("prompt", "room"), [(None, True), ("a picture of", False)])
-def test_what_is_gathered_lies_in_memory_once(
-    batching: Captioner, prompt: str | None, room: bool
-) -> None:
-    """In the rows of the next step; a prompt takes a step of its own, and no other may wait."""
-    started = [
-        Case(encoded(noise(number)), each, GenerationOptions()).start(batching)
-        for number, each in enumerate((None, None, prompt))
+def test_a_picture_is_stored_once(batching: BlipCaptioner) -> None:
+    """Members of a batch keep no KV cache beside that of their row."""
+    generations = [
+        Case(encoded(noise(n)), None, GenerationOptions()).begin(batching) for n in (0, 1)
     ]
-    wants: list[Turn] = []
-    answers = []
-    for captioning in started:
-        wants.append(next(captioning))
-        answers.append(batching.gather(wants))
-    assert answers == [True, True, room]
-    assert [want.decoding.image.nbytes > 0 for want in wants] == [False, False, not room]
-    for captioning in started:
-        captioning.close()
+    batching.step(generations)
+    assert [generation.kv_cache for generation in generations] == [[], []]

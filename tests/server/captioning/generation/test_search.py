@@ -1,124 +1,26 @@
-"""Greedy and beam search against generate(), over a language that both speak."""
-
-import random
-from dataclasses import dataclass
-from typing import Any
+"""The log-probabilities that a search returns with its token sequence."""
 
 import numpy as np
 import pytest
-import torch
 
-from server.captioning.generation import greedy_search as search
-from server.captioning.generation.logits_processors import Scores
-from server.captioning.generation.types import Feed, SearchSettings
-from tests.server.captioning.language import END, VOCABULARY, Language, Speaker
-
-PENALTIES: list[dict[str, Any]] = [
-    {},
-    {"repetition_penalty": 1.7},
-    {"repetition_penalty": 0.6},
-    {"no_repeat_ngram_size": 2},
-    {"no_repeat_ngram_size": 3},
-    {"repetition_penalty": 1.2, "no_repeat_ngram_size": 2},
-]
-STOPPING_RULES = [False, True, "never"]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A prompt in a language, and what it is continued with."""
-
-    language: Language
-    prompt_ids: tuple[int, ...]
-    max_length: int
-    options: dict[str, Any]
-
-    @classmethod
-    def sample(cls, seed: int, **options: Any) -> "Case":
-        rng = random.Random(seed)
-        prompt_ids = tuple(rng.choices(range(VOCABULARY), k=rng.choice([1, 2, 5])))
-        max_length = len(prompt_ids) + rng.choice([1, 5, 20])
-        return cls(Language(seed), prompt_ids, max_length, options)
-
-    @torch.inference_mode()
-    def generated(self) -> list[int]:
-        """transformers' answer."""
-        input_ids = torch.tensor([self.prompt_ids])
-        output = self.language.generate(
-            input_ids=input_ids,
-            attention_mask=torch.ones_like(input_ids),
-            max_length=self.max_length,
-            eos_token_id=END,
-            pad_token_id=0,
-            use_cache=False,
-            **self.options,
-        )
-        ids: list[int] = output[0].tolist()
-        return ids
-
-    @torch.inference_mode()
-    def found(self) -> list[int]:
-        """Our answer."""
-        settings = SearchSettings(end_token=END, max_length=self.max_length, **self.options)
-        started = search.start(self.prompt_ids, settings)
-        return list(search.run(started, Speaker(self.language)).token_ids)
-
-
-@pytest.mark.parametrize("penalties", PENALTIES, ids=str)
-def test_greedy_search_equals_generate(penalties: dict[str, Any]) -> None:
-    """The most likely next token, again and again, with every penalty that can be asked for."""
-    for seed in range(20):
-        case = Case.sample(seed, **penalties)
-        assert case.found() == case.generated()
-
-
-@pytest.mark.parametrize("early_stopping", STOPPING_RULES)
-@pytest.mark.parametrize("length_penalty", [1.0, 2.0, 0.0, -1.0])
-@pytest.mark.parametrize("num_beams", [2, 5])
-def test_beam_search_equals_generate(
-    num_beams: int, length_penalty: float, early_stopping: bool | str
-) -> None:
-    """The same best sequence for any number of beams, length penalty and stopping rule."""
-    for seed in range(18):
-        case = Case.sample(
-            seed,
-            num_beams=num_beams,
-            length_penalty=length_penalty,
-            early_stopping=early_stopping,
-            **PENALTIES[seed % len(PENALTIES)],
-        )
-        assert case.found() == case.generated()
-
-
-def test_the_language_tells_stopping_rules_apart() -> None:
-    """The comparison above would be worth little if every rule led to the same sequences."""
-    outcomes = [
-        [
-            Case.sample(seed, num_beams=2, length_penalty=2.0, early_stopping=rule).generated()
-            for seed in range(18)
-        ]
-        for rule in STOPPING_RULES
-    ]
-    assert outcomes[0] != outcomes[1] != outcomes[2] != outcomes[0]
+from server.captioning.arrays import Logits
+from server.captioning.generation.types import DecoderInput, SearchSettings
+from tests.server.captioning.searching import searched
 
 
 class Script:
     """A decoder that makes each row's next token the one after its last."""
 
-    def __init__(self) -> None:
-        self.steps = 0
-
-    def __call__(self, feed: Feed) -> Scores:
-        self.steps += 1
-        logits = np.zeros((len(feed.tokens), 10), np.float32)
-        logits[np.arange(len(logits)), (feed.tokens[:, -1] + 1) % 10] = np.log(9.0)
+    def __call__(self, step: DecoderInput) -> Logits:
+        logits = np.zeros((len(step.tokens), 10), np.float32)
+        logits[np.arange(len(logits)), (step.tokens[:, -1] + 1) % 10] = np.log(9.0)
         return logits
 
 
 def test_log_probs_are_of_the_generated_tokens_alone() -> None:
     """One log-probability for each generated token: 9 of 18 parts of probability, each time."""
     settings = SearchSettings(end_token=6, max_length=10)
-    found = search.run(search.start((1, 2), settings), Script())
+    found = searched((1, 2), settings, Script())
     assert found.token_ids == (1, 2, 3, 4, 5, 6)
     assert found.log_probs == pytest.approx([np.log(0.5)] * 4)
 
@@ -126,7 +28,7 @@ def test_log_probs_are_of_the_generated_tokens_alone() -> None:
 def test_log_probs_follow_their_beam() -> None:
     """A beam's log-probabilities are those of its own tokens, whichever beams it came through."""
     settings = SearchSettings(end_token=6, max_length=10, num_beams=3)
-    found = search.run(search.start((1, 2), settings), Script())
+    found = searched((1, 2), settings, Script())
     assert found.token_ids == (1, 2, 3, 4, 5, 6)
     assert found.log_probs == pytest.approx([np.log(0.5)] * 4)
 
@@ -137,6 +39,6 @@ def test_penalties_leave_log_probs_alone(num_beams: int) -> None:
     settings = SearchSettings(
         end_token=6, max_length=10, num_beams=num_beams, repetition_penalty=1.1
     )
-    found = search.run(search.start((4, 2), settings), Script())
+    found = searched((4, 2), settings, Script())
     assert found.token_ids == (4, 2, 3, 4, 5, 6)
     assert found.log_probs == pytest.approx([np.log(0.5)] * 4)

@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from server.captioning.captioner import Captioner
+from server.captioning.captioner import BlipCaptioner
 from server.captioning.model.encoder import EncodedImage
 from server.captioning.model.encoder_cache import EncoderCache
 from server.captioning.options import GenerationOptions
@@ -43,12 +44,32 @@ def test_what_can_not_fit_is_not_kept() -> None:
     assert cache.get(b"large") is None
 
 
-def test_a_new_prompt_on_a_known_picture(captioner: Captioner, model_directory: Path) -> None:
-    """It is captioned without being encoded again, and as if it had been."""
-    remembering = Captioner.open(model_directory, threads=1, encoder_cache_bytes=10_000_000)
-    picture = encoded(noise(0))
-    remembering.caption(picture, None, GenerationOptions())
-    again = remembering.caption(picture, "a picture of", GenerationOptions())
-    assert again.timings.preprocess + again.timings.encode < 0.001
-    expected = captioner.caption(picture, "a picture of", GenerationOptions())
-    assert again.token_ids == expected.token_ids
+def test_a_picture_is_replaced() -> None:
+    """A picture that is put twice counts once."""
+    cache = EncoderCache(100)
+    for _ in range(3):
+        cache.put(b"same", image(10))
+    cache.put(b"other", image(15))
+    assert cache.get(b"same")
+    assert cache.get(b"other")
+
+
+def test_a_new_prompt_on_a_known_picture(
+    captioner: BlipCaptioner, model_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A known picture is neither decoded nor encoded again, and gets the same caption."""
+    remembering = BlipCaptioner.open(model_directory, threads=1, encoder_cache_bytes=10_000_000)
+    picture, request = encoded(noise(0)), captioner.resolve("a picture of", GenerationOptions())
+    assert remembering.find_encoded(b"digest") is None
+    remembering.prefill(remembering.decode(picture), b"digest", request)
+
+    def encode(pixels: object) -> EncodedImage:
+        raise AssertionError("the picture was encoded again")
+
+    monkeypatch.setattr(remembering, "encode", encode)
+    known = remembering.find_encoded(b"digest")
+    assert known
+    generation = remembering.prefill(known, b"digest", request)
+    assert remembering.generate(generation.image, request).token_ids == (
+        captioner.caption(picture, "a picture of", GenerationOptions()).token_ids
+    )
