@@ -27,6 +27,10 @@ REQUESTS = scale(full=1500, quick=25)
 RATE = scale(full=150, quick=200)
 KNOWN = 50
 
+#: The short run also takes place on busy machines, where a pause of the processor fills the queue.
+#: What a full queue does is the subject of test_overload.py.
+LIMITS = scale(full=(), quick=("--queue-size", "1000", "--max-in-flight", "1000"))
+
 #: Goals: milliseconds added to the p99 before and after the breaker opens, seconds to the next hit.
 BEFORE_OPEN, AFTER_OPEN, RECOVERY = 150, 1, 2
 MEANWHILE = scale(full=1000, quick=20)
@@ -67,6 +71,15 @@ class Mix:
         if answer.cache == "HIT":
             self._hit.set()
         return answer
+
+    async def breaker_opens(self) -> None:
+        """Wait until the server's circuit breaker is open.
+
+        On a busy machine timeouts can open it before the fault, so its log line is no sign.
+        """
+        async with asyncio.timeout(DEADLINE):
+            while not await self._caller.metric("caption_cache_breaker_open"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
     async def next_hit(self) -> float:
         """Wait for a cache hit. Return the time of it."""
@@ -150,7 +163,11 @@ async def test_fault(valkey: Valkey, fault: Fault, report: Report) -> None:
         # Valkey's default user accepts any password until one is set.
         url = proxied if fault.needs_proxy else f"redis://default:one@127.0.0.1:{valkey.port}"
         answers: list[Answer] = []
+<<<<<<< HEAD
         async with running("--redis-url", url, *UNLIMITED) as server:
+=======
+        async with running("--redis-url", url, *LIMITS) as server:
+>>>>>>> cache
             async with loaded(server, answers) as mix:
                 await mix.next_hit()
                 usual = time()
@@ -159,7 +176,7 @@ async def test_fault(valkey: Valkey, fault: Fault, report: Report) -> None:
                 async with fault.inject(redis):
                     await asyncio.sleep(REQUESTS / RATE)
                     if fault.opens_breaker:
-                        await until_logged(server, OPENED, since=began)
+                        await mix.breaker_opens()
                 ended = time()
                 recovery = await mix.next_hit() - ended
             opened = logged(server, OPENED, since=began)
@@ -177,7 +194,11 @@ async def test_absent(valkey: Valkey, report: Report) -> None:
     """A server that starts without its Redis fails no request, and has hits once it is there."""
     valkey.kill()
     answers: list[Answer] = []
+<<<<<<< HEAD
     async with running("--redis-url", valkey.url, *UNLIMITED) as server:
+=======
+    async with running("--redis-url", valkey.url, *LIMITS) as server:
+>>>>>>> cache
         async with loaded(server, answers) as mix:
             began = time()
             await asyncio.sleep(REQUESTS / RATE)
@@ -195,7 +216,7 @@ async def test_absent(valkey: Valkey, report: Report) -> None:
 async def test_embedded_killed(report: Report) -> None:
     """No request fails when the embedded Valkey is killed, and hits return when it runs again."""
     answers: list[Answer] = []
-    async with running() as server:
+    async with running(*LIMITS) as server:
         async with loaded(server, answers) as mix:
             await mix.next_hit()
             usual = time()
