@@ -105,8 +105,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="+",
         default=[],
         help="layers to keep in fp32, such as encoder.layers.0.mlp.fc2, encoder.layers.0.scores "
-        "for its attention scores, or decoder.layers.0.cross_attention.key_values for what it "
-        "sees of the picture; * stands for anything",
+        "for its attention scores, or encoder.image_embeds for what the decoder sees of the "
+        "picture; * stands for anything",
     )
     parser.add_argument("--revision", help="branch, tag or commit of the hub id (default: main)")
     parser.add_argument("--name", help="the model's name (default: OUTPUT's last part)")

@@ -6,11 +6,11 @@ from pathlib import Path
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.convert import decoder_graph, encoder_graph, export_graph, validate_graph
 from export.gate import Gate
+from export.int8.quantise import quantise
 from export.manifest import describe, write_tokenizer
 from export.output import written_whole
 from export.pictures import generate_pictures, read_pictures
 from export.progress import Steps
-from export.quantise import quantise
 from export.quiet import quiet
 from export.sources import Source
 from server.captioning.model.directory import write_manifest
@@ -68,4 +68,4 @@ def _write_graphs(checkpoint: Checkpoint, directory: Path, gate: Gate, steps: St
             validate_graph(graph, directory, advance)
     if gate.precision == "int8":
         with steps.step("quantise"):
-            quantise(directory, gate.excluded)
+            quantise(directory, checkpoint.model.config, gate.excluded)
