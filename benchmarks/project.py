@@ -7,7 +7,7 @@ load ONNX Runtime, or its memory would count as theirs.
 from pathlib import Path
 
 from server.captioning.errors import ModelDirectoryError
-from server.captioning.image.decode import decode
+from server.captioning.image.picture_decoder import PictureDecoder
 from server.captioning.image.pixel_values import to_pixel_values
 from server.captioning.model.directory import DECODER, ENCODER, read_manifest
 from server.captioning.model.manifest import Manifest
@@ -21,8 +21,8 @@ __all__ = [
     "ROOT",
     "Manifest",
     "ModelDirectoryError",
+    "PictureDecoder",
     "available_threads",
-    "decode",
     "read_manifest",
     "to_pixel_values",
 ]

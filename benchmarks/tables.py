@@ -49,8 +49,8 @@ def with_spread(summary: Summary) -> str:
     """Format the median, then the least and the greatest value."""
     if summary.count == 1:
         return duration(summary.p50)
-    low, high = (duration(each) for each in (summary.min, summary.max))
-    return f"{duration(summary.p50)} ({low.removesuffix(' ms')} to {high.removesuffix(' ms')})"
+    low, high = duration(summary.min), duration(summary.max)
+    return f"{duration(summary.p50)} ({low} to {high})"
 
 
 def percentiles(summary: Summary | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from transformers import BlipProcessor
 
 from export.checkpoint import Checkpoint
-from export.verify import Case, TokenIds
+from export.verification.parity import Case, TokenIds
 from server.captioning.captioner import BlipCaptioner
 
 Logits = NDArray[np.float32]

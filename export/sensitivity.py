@@ -18,7 +18,7 @@ from export.int8.cross_attention import SIGNED, UNSIGNED
 from export.int8.quantise import IMAGE_NAME
 from export.int8.weights import ZERO_POINT, Floats, block_size, quantise_blocks, quantise_rows
 from export.layers import HeadLinear, ImageAttention, VisionLayer
-from export.verify import Case, TokenIds
+from export.verification.parity import Case, TokenIds
 
 Change = Callable[[Tensor], Tensor]
 Module = TypeVar("Module", bound=nn.Module)
@@ -26,7 +26,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """The mean absolute error in logits that int8 causes in a layer, named as for --exclude."""
+    """The mean absolute error in logits that int8 causes in a layer, named as for --keep-fp32."""
 
     layer: str
     error: float
@@ -62,7 +62,7 @@ def modules(model: nn.Module, kind: type[Module]) -> dict[str, Module]:
 def layer_sensitivities(
     checkpoint: Checkpoint, cases: Sequence[Case], captions: Sequence[TokenIds]
 ) -> Iterator[Sensitivity]:
-    """Yield one for each name that --exclude takes."""
+    """Yield one for each name that --keep-fp32 takes."""
     model = Captioning(checkpoint)
     pictures = [
         checkpoint.image_processor(case.picture.decode(), return_tensors="pt").pixel_values

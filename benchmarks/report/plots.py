@@ -73,7 +73,7 @@ def pipelines(run: Run[PipelineRow], path: Path) -> None:
     """Plot captions as stacked bars, with whiskers from the fastest to the slowest round."""
     tokens = max(row.tokens for row in captions_of(run))
     order = by_speed(run, tokens)
-    title = f"One caption of {tokens} tokens, {run.model}, {run.environment.threads} threads"
+    title = f"One caption of up to {tokens} tokens, {run.model}, {run.environment.threads} threads"
     with one_plot(path, title, height=1.8 + 0.5 * len(order)) as axes:
         for row, name in enumerate(order):
             samples = samples_of(run, name, tokens)

@@ -183,7 +183,7 @@ def _dimensions(image: ir.Value) -> tuple[str, int, int]:
         return str(batch.value), tokens, width
     raise QuantisationError(
         f"{image.name} is {image.shape} in the exported graph, where only its batch may have any "
-        f"size; export with --exclude encoder.{IMAGE_EMBEDS}."
+        f"size; export with --keep-fp32 encoder.{IMAGE_EMBEDS}."
     )
 
 

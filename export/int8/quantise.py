@@ -79,7 +79,7 @@ class Places:
         check_count("cross-attentions of the decoder", len(self.image_products), text)
 
     def names(self) -> list[str]:
-        """Return the names that can be excluded."""
+        """Return the names that can be kept in fp32."""
         encoder: list[Named] = [*self.vision_linears, *self.scores]
         decoder: list[Named] = [*self.head_products, *self.text_linears]
         return [
@@ -89,18 +89,18 @@ class Places:
         ]
 
 
-def quantise(directory: Path, config: Any, excluded: Collection[str] = ()) -> None:
+def quantise(directory: Path, config: Any, kept_fp32: Collection[str] = ()) -> None:
     """Rewrite both graphs in place.
 
-    `config` is the BlipConfig that they were exported for. `excluded` names layers to leave in
-    fp32: "encoder." or "decoder.", then the torch module's name, with * for anything. The attention
-    scores of a vision layer are its ".scores". Raises QuantisationError for a name that fits no
-    layer, and for graphs in which not everything is found that `config` implies.
+    `config` is the BlipConfig that they were exported for. `kept_fp32` names layers to leave as
+    they are: "encoder." or "decoder.", then the torch module's name, with * for anything. The
+    attention scores of a vision layer are its ".scores". Raises QuantisationError for a name that
+    fits no layer, and for graphs in which not everything is found that `config` implies.
     """
     encoder, decoder = (ir.load(directory / file) for file in (ENCODER, DECODER))
     places = Places.find(encoder.graph, decoder.graph)
     places.check(config)
-    kept = _excluded_names(places.names(), excluded)
+    kept = _matching_names(places.names(), kept_fp32)
 
     def chosen(graph: str, places: Sequence[Place]) -> list[Place]:
         return [each for each in places if f"{graph}.{each.name}" not in kept]
@@ -118,14 +118,14 @@ def quantise(directory: Path, config: Any, excluded: Collection[str] = ()) -> No
         ir.save(model, directory / file)
 
 
-def _excluded_names(names: Sequence[str], patterns: Collection[str]) -> set[str]:
-    excluded: set[str] = set()
+def _matching_names(names: Sequence[str], patterns: Collection[str]) -> set[str]:
+    matched: set[str] = set()
     for pattern in patterns:
-        fitting = matching(names, pattern)
-        if not fitting:
+        found = matching(names, pattern)
+        if not found:
             raise QuantisationError(
-                f"--exclude {pattern} fits no layer; there are, for example, "
+                f"--keep-fp32 {pattern} fits no layer; there are, for example, "
                 f"{names[0]} and {names[-1]}."
             )
-        excluded.update(fitting)
-    return excluded
+        matched.update(found)
+    return matched

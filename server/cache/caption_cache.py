@@ -1,4 +1,4 @@
-"""Captions by key, in a store that may fail at any time: that costs hits and nothing else."""
+"""Captions by key in a store that may fail at any time. A failure costs cache hits only."""
 
 import asyncio
 import logging
@@ -6,38 +6,27 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
-from typing import Protocol
 
 from server.cache.circuit_breaker import CircuitBreaker
 from server.cache.codec import decode, encode
 from server.cache.interface import CacheEntry
-from server.cache.lease import Lease, LeaseStore
-from server.cache.redis_store import StoreError, StoreRefused
+from server.cache.lease import Lease
+from server.cache.store import Store, StoreError, StoreRefused
 from server.captioning.caption import Caption
 
 logger = logging.getLogger(__name__)
 
-#: Entries of one busy hour should not all expire in one second.
+#: The fraction by which times to live vary, so that a busy hour's entries do not expire at once.
 TTL_JITTER = 0.1
 
-
-#: Seconds that a request waits for another replica's inference before it does its own.
+#: Seconds that a request waits for another replica's inference before it starts its own.
 MAX_WAIT = 30.0
-_SECONDS_BETWEEN_LOOKS = 0.025
+
+_POLL_SECONDS = 0.025
 
 
-class Store(LeaseStore, Protocol):
-    """Bytes by key. Raises StoreError."""
-
-    async def get(self, key: str) -> bytes | None: ...
-
-    async def set(self, key: str, value: bytes, ttl_ms: int) -> None: ...
-
-    async def probe(self) -> None: ...
-
-
-class StoreCaptionCache:
-    """A CaptionCache over a Store; `ttl` is in seconds."""
+class StoreBackedCache:
+    """A CaptionCache in a Store. `ttl` is the time to live of an entry, in seconds."""
 
     def __init__(self, store: Store, breaker: CircuitBreaker, ttl: int) -> None:
         self.store = store
@@ -51,93 +40,98 @@ class StoreCaptionCache:
         return self.breaker.is_open
 
     def entry(self, key: str) -> CacheEntry:
-        return StoreCacheEntry(self, key)
+        return StoreBackedEntry(self, key)
 
     def ttl_ms(self) -> int:
+        """Return a time to live in milliseconds, with jitter."""
         return round(self._ttl * 1000 * random.uniform(1 - TTL_JITTER, 1 + TTL_JITTER))
 
-    def note_written(self) -> None:
+    def record_write(self) -> None:
         self.breaker.record_success()
         self._last_refusal = ""
 
-    def note(self, error: StoreError) -> None:
+    def record_error(self, error: StoreError) -> None:
+        """Count a failure. Log a refusal when its reason changes."""
         self.errors += 1
-        # A store that refuses does so at once and may still have hits: no reason to leave it alone.
+        # A store that refuses answers at once and may still have hits, so the breaker ignores it.
         if not isinstance(error, StoreRefused):
             self.breaker.record_failure(error)
         elif str(error) != self._last_refusal:
             self._last_refusal = str(error)
-            logger.warning("The cache refuses, captions go on without it: %s", error)
+            logger.warning(
+                "The cache refuses an operation; captions continue without it: %s", error
+            )
 
 
-class StoreCacheEntry:
-    """An CacheEntry of StoreCaptionCache.
+class StoreBackedEntry:
+    """A CacheEntry of a StoreBackedCache.
 
-    After one operation that found nobody it leaves the store alone, so that a store that hangs
-    costs a request one timeout and not one for each operation.
+    After the first operation that finds the store unreachable, the entry does not use it again. A
+    request thus waits for a hanging store once, not once for each operation.
     """
 
-    def __init__(self, captions: StoreCaptionCache, key: str) -> None:
-        self._captions = captions
+    def __init__(self, cache: StoreBackedCache, key: str) -> None:
+        self._cache = cache
         self._key = key
         self._unreachable = False
 
     async def get(self) -> Caption | None:
-        if self._is_left_alone():
+        if self._is_disabled():
             return None
         try:
-            value = await self._captions.store.get(self._key)
+            value = await self._cache.store.get(self._key)
         except StoreError as exc:
-            self._note(exc)
+            self._record_error(exc)
             return None
-        self._captions.breaker.record_success()
+        self._cache.breaker.record_success()
         return decode(self._key, value) if value is not None else None
 
     async def put(self, caption: Caption) -> None:
-        if self._is_left_alone():
+        if self._is_disabled():
             return
         value = encode(self._key, caption)
         try:
-            await self._captions.store.set(self._key, value, self._captions.ttl_ms())
+            await self._cache.store.set(self._key, value, self._cache.ttl_ms())
         except StoreError as exc:
-            self._note(exc)
+            self._record_error(exc)
         else:
-            self._captions.note_written()
+            self._cache.record_write()
 
     @asynccontextmanager
     async def lead_or_wait(self) -> AsyncIterator[Caption | None]:
-        lease = Lease(self._captions.store, self._key)
+        lease = Lease(self._cache.store, self._key)
         try:
-            yield await self._made_elsewhere(lease)
+            yield await self._acquire_or_wait(lease)
         finally:
-            if self._is_left_alone():
+            if self._is_disabled():
                 lease.abandon()
             else:
                 await lease.release()
 
-    async def _made_elsewhere(self, lease: Lease) -> Caption | None:
-        give_up = monotonic() + MAX_WAIT
+    async def _acquire_or_wait(self, lease: Lease) -> Caption | None:
+        """Return the caption of another replica, or None if this one has to infer it."""
+        deadline = monotonic() + MAX_WAIT
         while True:
-            elsewhere = await self._is_elsewhere(lease)
-            # Looked up after the lease, which a holder gives back once its caption is there.
+            may_lead = await self._may_lead(lease)
+            # After the lease: its holder stores the caption first and releases the lease then.
             if found := await self.get():
                 return found
-            if not elsewhere or monotonic() > give_up:
+            if may_lead or monotonic() > deadline:
                 return None
-            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+            await asyncio.sleep(_POLL_SECONDS)
 
-    async def _is_elsewhere(self, lease: Lease) -> bool:
-        if self._is_left_alone():
-            return False
+    async def _may_lead(self, lease: Lease) -> bool:
+        if self._is_disabled():
+            return True
         try:
-            return await lease.is_elsewhere()
+            return await lease.acquire()
         except StoreError as exc:
-            self._note(exc)
-            return False
+            self._record_error(exc)
+            return True
 
-    def _is_left_alone(self) -> bool:
-        return self._unreachable or self._captions.is_open
+    def _is_disabled(self) -> bool:
+        return self._unreachable or self._cache.is_open
 
-    def _note(self, error: StoreError) -> None:
+    def _record_error(self, error: StoreError) -> None:
         self._unreachable = not isinstance(error, StoreRefused)
-        self._captions.note(error)
+        self._cache.record_error(error)

@@ -1,15 +1,18 @@
-"""Which cache a server runs with, opened and closed."""
+"""The cache that the settings ask for, open for the lifetime of the server."""
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
-from server.cache.caption_cache import StoreCaptionCache
+from server.cache.caption_cache import StoreBackedCache
 from server.cache.circuit_breaker import CircuitBreaker
-from server.cache.embedded_valkey import EmbeddedValkeyError, embedded_valkey
+from server.cache.embedded_valkey import embedded_valkey
 from server.cache.interface import CaptionCache, NoCache
-from server.cache.redis_store import RedisStore, StoreError
+from server.cache.redis_store import InvalidStoreUrl, RedisStore
+from server.cache.store import StoreError
+from server.cache.valkey_process import EmbeddedValkeyError
+from server.errors import StartupError
 from server.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -17,8 +20,11 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_cache(settings: Settings) -> AsyncIterator[CaptionCache]:
-    """The Redis of --redis-url, reachable or not; else an embedded Valkey; else no cache."""
-    with ExitStack() as stack:
+    """Open the Redis of --redis-url, reachable or not; else an embedded Valkey; else no cache.
+
+    Raises StartupError for a URL with an option that the Redis client rejects.
+    """
+    async with AsyncExitStack() as stack:
         url = None
         if settings.no_cache:
             logger.info("cache: none, by --no-cache")
@@ -27,30 +33,35 @@ async def open_cache(settings: Settings) -> AsyncIterator[CaptionCache]:
             logger.info("cache: %s", _without_password(url))
         else:
             try:
-                url = stack.enter_context(embedded_valkey(settings.cache_memory_mb))
+                url = await stack.enter_async_context(embedded_valkey(settings.cache_memory_mb))
                 logger.info("cache: embedded Valkey, up to %d MB", settings.cache_memory_mb)
             except EmbeddedValkeyError as exc:
-                logger.warning("cache: none, the embedded Valkey can't run here: %s", exc)
+                logger.warning("cache: none, the embedded Valkey cannot run here: %s", exc)
         if url is None:
             yield NoCache()
-            return
-        async with _open_store(url, settings) as captions:
-            yield captions
+        else:
+            yield await stack.enter_async_context(_open_store(url, settings))
 
 
 @asynccontextmanager
-async def _open_store(url: str, settings: Settings) -> AsyncIterator[StoreCaptionCache]:
-    store = RedisStore(url, settings.redis_timeout)
+async def _open_store(url: str, settings: Settings) -> AsyncIterator[StoreBackedCache]:
+    try:
+        store = RedisStore(url, settings.redis_timeout)
+    except InvalidStoreUrl as exc:
+        raise StartupError(
+            f"--redis-url has an option that the Redis client rejects: {exc}; remove it"
+        ) from exc
     breaker = CircuitBreaker(store.probe)
     try:
         await store.probe()
     except StoreError as exc:
         breaker.open(exc)
     try:
-        yield StoreCaptionCache(store, breaker, settings.cache_ttl)
+        yield StoreBackedCache(store, breaker, settings.cache_ttl)
     finally:
         await breaker.aclose()
-        await store.aclose()
+        with suppress(StoreError):
+            await store.aclose()
 
 
 def _without_password(url: str) -> str:

@@ -1,4 +1,4 @@
-"""What the server asks of a cache of captions, and the cache of a server that has none."""
+"""The cache of captions as the inference service uses it, and a cache that stores nothing."""
 
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol
@@ -7,39 +7,42 @@ from server.captioning.caption import Caption
 
 
 class CacheEntry(Protocol):
-    """What the cache has under one key, as one request sees it.
+    """The cache entry of one key, for the duration of one request.
 
-    Never raises: a cache that fails has no caption and keeps none.
+    A store that fails raises nothing: `get` then returns None, and `put` stores nothing.
     """
 
-    async def get(self) -> Caption | None: ...
+    async def get(self) -> Caption | None:
+        """Return the stored caption, or None."""
 
-    async def put(self, caption: Caption) -> None: ...
+    async def put(self, caption: Caption) -> None:
+        """Store a caption until its time to live ends."""
 
     def lead_or_wait(self) -> AbstractAsyncContextManager[Caption | None]:
-        """The caption, if another replica has made it or is about to; None: it is to be made.
+        """Take the lease on the key, or wait for the replica that holds it.
 
-        Who gets None is the only one to, as long as the context lasts and the store works.
+        Entering the context yields None to the leader, which infers the caption and calls `put`
+        inside the context. It yields the caption if another replica has stored it. At most one
+        replica leads at a time while the store works. The time to enter is the lease phase.
         """
 
 
 class CaptionCache(Protocol):
-    """Captions by key.
-
-    `errors` counts the operations that failed; `is_open` says that the cache is left alone.
-    """
+    """Captions by key."""
 
     @property
-    def errors(self) -> int: ...
+    def errors(self) -> int:
+        """The number of store operations that failed."""
 
     @property
-    def is_open(self) -> bool: ...
+    def is_open(self) -> bool:
+        """Whether the circuit breaker is open, so that no request uses the store."""
 
     def entry(self, key: str) -> CacheEntry: ...
 
 
 class NoCache:
-    """The cache of a server that runs without one, and each of its entries."""
+    """The cache of a server that runs without one; it is also each of its entries."""
 
     errors = 0
     is_open = False

@@ -1,46 +1,47 @@
-"""Redis or Valkey as a store of bytes, with every fault turned into one of two errors, in time."""
+"""A Store in Redis or Valkey. Each operation ends in time, and fails with a StoreError only."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
+from typing import Any, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ResponseError
+from redis.exceptions import DataError, RedisError, ResponseError
 
-#: More connections than requests in flight help nobody: one operation takes well under 1 ms.
+from server.cache.store import StoreRefused, StoreUnreachable
+
+#: One operation takes well under 1 ms, so more connections would add no throughput.
 MAX_CONNECTIONS = 32
 
-#: A first connection may need name resolution, TLS and a password exchange.
+#: Seconds. A first connection may need name resolution, TLS and a password exchange.
 PROBE_TIMEOUT = 1.0
 
+#: What redis-py raises when the peer is absent, resets the connection or sends something else than
+#: RESP. ValueError: a length or an integer that is not a number, a line over 64 KiB. RuntimeError:
+#: RecursionError for nested arrays; uvloop's write to a connection that the peer has reset.
+#: tests/server/cache/test_redis_store.py searches for others with random replies.
+_PEER_ERRORS = (RedisError, OSError, ValueError, RuntimeError)
 
-# Each is one step for the store, so that no other client comes between its commands.
+# A script is atomic: no command of another client runs between its commands.
 _CLAIM = (
     "redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) return redis.call('GET', KEYS[1])"
 )
-_IF_STILL = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call({}) end"
-_EXTEND = _IF_STILL.format("'PEXPIRE', KEYS[1], ARGV[2]")
-_REMOVE = _IF_STILL.format("'DEL', KEYS[1]")
+_IF_EQUAL = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call({}) end"
+_EXTEND = _IF_EQUAL.format("'PEXPIRE', KEYS[1], ARGV[2]")
+_REMOVE = _IF_EQUAL.format("'DEL', KEYS[1]")
 
 
-class StoreError(Exception):
-    """The store did not do what it was asked."""
-
-
-class StoreRefused(StoreError):
-    """The store answered, with an error: out of memory, read-only, wrong type of value."""
-
-
-class StoreUnreachable(StoreError):
-    """The store is absent, silent, too slow, wants a password, or talks nonsense."""
+class InvalidStoreUrl(Exception):
+    """The URL of the store has an option that the Redis client rejects."""
 
 
 class RedisStore:
-    """One operation is one attempt of at most `timeout` seconds, waiting for a connection included.
+    """A Redis or Valkey server.
 
-    Raises StoreRefused or StoreUnreachable, and nothing else.
+    Each operation is one attempt of at most `timeout` seconds, the wait for a free connection
+    included. It raises StoreRefused or StoreUnreachable for every fault of the server. The
+    constructor opens no connection, and raises InvalidStoreUrl.
     """
 
     def __init__(self, url: str, timeout: float) -> None:
@@ -48,64 +49,75 @@ class RedisStore:
             url,
             max_connections=MAX_CONNECTIONS,
             timeout=timeout,
-            # Every operation has a limit as a whole; one more on each half costs a task and timers.
+            # `_attempt` limits each operation as a whole. Limits on reading and writing would add
+            # a task and timers to each.
             socket_timeout=None,
             socket_connect_timeout=PROBE_TIMEOUT,
-            # redis-py's own default retries ten times, which takes seconds.
+            # By default redis-py retries ten times, which takes seconds.
             retry=Retry(NoBackoff(), 0),
-            # RESP2 and no driver info: a new connection is then usable without a round trip.
+            # With RESP2 and without driver info, a new connection needs no round trip before use.
             protocol=2,
             driver_info=None,
         )
+        try:
+            # redis-py checks the options of the URL's query only here.
+            pool.make_connection()  # type: ignore[no-untyped-call]
+        except (TypeError, ValueError, RedisError) as exc:
+            raise InvalidStoreUrl(str(exc)) from exc
         self._client = Redis.from_pool(pool)
         self._timeout = timeout
 
     async def get(self, key: str) -> bytes | None:
-        async with _translated(self._timeout):
-            value = await self._client.get(key)
-        # A store that lies may answer with any type.
-        return value if isinstance(value, bytes) else None
+        return _bytes_or_none(await self._attempt(self._client.get(key)))
 
     async def set(self, key: str, value: bytes, ttl_ms: int) -> None:
-        async with _translated(self._timeout):
-            await self._client.set(key, value, px=ttl_ms)
+        await self._attempt(self._client.set(key, value, px=ttl_ms))
 
     async def claim(self, key: str, value: bytes, ttl_ms: int) -> bytes | None:
-        """Put a value where there is none; the value that is there then."""
-        async with _translated(self._timeout):
-            held = await self._client.eval(_CLAIM, 1, key, value, ttl_ms)
-        return held if isinstance(held, bytes) else None
+        return _bytes_or_none(await self._attempt(self._run(_CLAIM, key, value, ttl_ms)))
 
     async def extend(self, key: str, value: bytes, ttl_ms: int) -> None:
-        """Let a value live on, if it is still this one."""
-        async with _translated(self._timeout):
-            await self._client.eval(_EXTEND, 1, key, value, ttl_ms)
+        await self._attempt(self._run(_EXTEND, key, value, ttl_ms))
 
     async def remove(self, key: str, value: bytes) -> None:
-        """Remove a value, if it is still this one."""
-        async with _translated(self._timeout):
-            await self._client.eval(_REMOVE, 1, key, value)
+        await self._attempt(self._run(_REMOVE, key, value))
 
     async def probe(self) -> None:
-        """Do what a look-up does, in its time; before that there is time to build a connection."""
-        async with _translated(PROBE_TIMEOUT):
-            await self._client.get("cap:probe")
-        # A store that answers the first one late would be taken for recovered, again and again.
+        """Look a key up twice: once with time to connect, then within the operation's timeout.
+
+        Without the second look-up, a store that always answers too late would count as recovered.
+        """
+        await self._attempt(self._client.get("cap:probe"), PROBE_TIMEOUT)
         await self.get("cap:probe")
 
     async def aclose(self) -> None:
-        async with _translated(PROBE_TIMEOUT):
-            await self._client.aclose()
+        await self._attempt(self._client.aclose(), PROBE_TIMEOUT)
+
+    def _run(self, script: str, key: str, *arguments: bytes | int) -> Awaitable[object]:
+        # redis-py declares the arguments of a script as text; it encodes bytes and numbers too.
+        return cast(Awaitable[object], self._client.eval(script, 1, key, *cast(Any, arguments)))
+
+    async def _attempt(self, call: Awaitable[object], limit: float | None = None) -> object:
+        """Await one call of redis-py, and translate what the server can make it raise.
+
+        Only redis-py and the transport run inside, so that no defect of our own is translated.
+        `limit` is in seconds, by default the timeout of an operation.
+        """
+        limit = limit or self._timeout
+        try:
+            async with asyncio.timeout(limit):
+                return await call
+        except ResponseError as exc:
+            # The position in a script would make one reason many messages.
+            raise StoreRefused(str(exc).partition(" script: ")[0]) from exc
+        except DataError:  # The caller passed a value that Redis cannot hold.
+            raise
+        except TimeoutError as exc:
+            raise StoreUnreachable(f"no answer within {limit:g} s") from exc
+        except _PEER_ERRORS as exc:
+            raise StoreUnreachable(str(exc) or type(exc).__name__) from exc
 
 
-@asynccontextmanager
-async def _translated(seconds: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except ResponseError as exc:
-        # Without the place in a script, so that one reason has one message.
-        raise StoreRefused(str(exc).partition(" script: ")[0]) from exc
-    # Not only RedisError: nonsense on the wire gives ValueError, RecursionError and others.
-    except Exception as exc:
-        raise StoreUnreachable(str(exc) or type(exc).__name__) from exc
+def _bytes_or_none(answer: object) -> bytes | None:
+    """Return the answer if it is a value. A faulty server may answer with any type."""
+    return answer if isinstance(answer, bytes) else None

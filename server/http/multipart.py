@@ -66,9 +66,12 @@ async def read_form(headers: Headers, receive: Receive, limits: FormLimits) -> d
     the error is certain, and ClientLeft if the client leaves first.
     """
     reader = _FormReader(_boundary(headers), limits.fields)
-    async for chunk in body_chunks(headers, receive, limits.body):
-        reader.write(chunk)
-    return reader.finish()
+    try:
+        async for chunk in body_chunks(headers, receive, limits.body):
+            reader.write(chunk)
+        return reader.finish()
+    finally:
+        reader.close()
 
 
 def _boundary(headers: Headers) -> bytes:
@@ -126,6 +129,10 @@ class _FormReader:
         if not self._complete:
             raise MalformedBody("The form ends before its closing boundary; send it whole.")
         return self._parts
+
+    def close(self) -> None:
+        """Break the cycle with the parser. It would keep the upload until a garbage collection."""
+        del self._parser
 
     def _begin_part(self) -> None:
         self._headers = {}

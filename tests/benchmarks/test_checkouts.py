@@ -6,6 +6,10 @@ import pytest
 from benchmarks.checkouts import Checkout
 from benchmarks.errors import Unavailable
 
+pytestmark = pytest.mark.process
+
+pytestmark = pytest.mark.process
+
 EXPORT = "import pathlib, sys\npathlib.Path(sys.argv[2], sys.argv[3]).mkdir(parents=True)\n"
 
 

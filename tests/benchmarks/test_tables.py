@@ -23,8 +23,8 @@ def test_durations_have_three_digits(seconds: float, text: str) -> None:
 
 def test_the_spread_follows_the_median() -> None:
     """A median is shown with the least and the greatest value."""
-    assert with_spread(Summary.of([0.1, 0.2, 0.4])) == "200 ms (100 to 400)"
-    assert with_spread(Summary.of([0.5, 1.0, 1.5])) == "1.00 s (500 to 1.50 s)"
+    assert with_spread(Summary.of([0.1, 0.2, 0.4])) == "200 ms (100 ms to 400 ms)"
+    assert with_spread(Summary.of([0.5, 1.0, 1.5])) == "1.00 s (500 ms to 1.50 s)"
 
 
 def test_cells_without_support_are_empty() -> None:

@@ -1,4 +1,4 @@
-"""What can happen to a Redis, each as a context that lasts as long as the fault."""
+"""Faults of a Redis, each as a context manager that causes it on entry and ends it on exit."""
 
 import asyncio
 import random
@@ -7,36 +7,27 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 from typing import Literal
 
+from tests.server.cache.lying_redis import random_reply
 from tests.server.valkey import Valkey
 
-#: Seconds of a slow answer: over the server's --redis-timeout, and well under it.
+#: Seconds by which replies are delayed: more than the server's --redis-timeout, and well under it.
 TOO_SLOW, SLOW = 0.3, 0.02
 
-GARBAGE = (
-    b"HTTP/1.1 400 Bad Request\r\n\r\n",
-    b"$-5\r\nx\r\n",
-    b"$99999999999\r\n",
-    b"*1\r\n" * 5000,
-    b":5\r\n",
-    b"$2\r\nhi\r\n",
-    b"-LOADING Valkey is loading the dataset in memory\r\n",
-)
-
-Mode = Literal["faithful", "garbage", "too slow", "slow"]
+Mode = Literal["unchanged", "garbage", "too slow", "slow"]
 
 
 class Proxy:
-    """Stands between a server and its Valkey, and passes on what it gets, or worse."""
+    """A TCP proxy before a Valkey. `mode` says whether it delays or replaces replies."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._chance = random.Random(0)
         self._connections: set[asyncio.Future[None]] = set()
-        self.mode: Mode = "faithful"
+        self.mode: Mode = "unchanged"
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
-        """Gives the URL."""
+        """Accept connections on a free port, and yield the URL."""
         server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
         try:
             yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -53,35 +44,35 @@ class Proxy:
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_valkey, to_valkey = await asyncio.open_connection("127.0.0.1", self._port)
-        sending = asyncio.create_task(_pass_on(reader, to_valkey))
+        requests = asyncio.create_task(_forward(reader, to_valkey))
         try:
             while reply := await from_valkey.read(65536):
-                writer.write(await self._spoilt(reply))
+                writer.write(await self._altered(reply))
         except OSError:
             pass
         finally:
-            sending.cancel()
+            requests.cancel()
             to_valkey.close()
             writer.close()
 
-    async def _spoilt(self, reply: bytes) -> bytes:
+    async def _altered(self, reply: bytes) -> bytes:
         if self.mode == "garbage":
-            return self._chance.choice([*GARBAGE, self._chance.randbytes(40)])
-        if self.mode != "faithful":
+            return random_reply(self._chance)
+        if self.mode != "unchanged":
             await asyncio.sleep(TOO_SLOW if self.mode == "too slow" else SLOW)
         return reply
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
-        while sent := await reader.read(65536):
-            writer.write(sent)
+        while data := await reader.read(65536):
+            writer.write(data)
     writer.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Redis:
-    """What a fault happens to."""
+    """The Valkey of a test, and the proxy before it."""
 
     valkey: Valkey
     proxy: Proxy
@@ -89,12 +80,12 @@ class Redis:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`opens` says whether the breaker has to open."""
+    """`opens_breaker` says whether the circuit breaker has to open while the fault lasts."""
 
     name: str
-    lasting: Callable[[Redis], AbstractAsyncContextManager[None]]
-    opens: bool = True
-    by_proxy: bool = False
+    inject: Callable[[Redis], AbstractAsyncContextManager[None]]
+    opens_breaker: bool = True
+    needs_proxy: bool = False
 
 
 @asynccontextmanager
@@ -112,7 +103,7 @@ async def stopped(redis: Redis) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def restarted(redis: Redis) -> AsyncIterator[None]:
-    """Again and again."""
+    """Kill and start the Valkey once a second."""
 
     def restart() -> None:
         redis.valkey.kill()
@@ -124,7 +115,7 @@ async def restarted(redis: Redis) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def wrong_type(redis: Redis) -> AsyncIterator[None]:
-    """Every value there is becomes a list, again and again."""
+    """Replace every value by a list, ten times a second."""
     client = redis.valkey.client()
 
     def spoil() -> None:
@@ -141,7 +132,7 @@ async def wrong_type(redis: Redis) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def wrong_password(redis: Redis) -> AsyncIterator[None]:
-    """The password is another one now, and connections end, of which a new one needs it."""
+    """Change the password and close all connections, so that each new one needs it."""
     client = redis.valkey.client()
     client.config_set("requirepass", "another")
     client.execute_command("CLIENT", "KILL", "SKIPME", "yes")
@@ -151,7 +142,7 @@ async def wrong_password(redis: Redis) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def repeated(work: Callable[[], None], seconds: float) -> AsyncIterator[None]:
-    """Do it at once, and again every so many seconds."""
+    """Run `work` at once, and again each time that `seconds` have passed."""
     over = asyncio.Event()
 
     async def repeat() -> None:
@@ -170,41 +161,41 @@ def configured(
     begin: tuple[str, ...], end: tuple[str, ...]
 ) -> Callable[[Redis], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lasting(redis: Redis) -> AsyncIterator[None]:
+    async def inject(redis: Redis) -> AsyncIterator[None]:
         redis.valkey.client().execute_command(*begin)
         yield
         redis.valkey.client().execute_command(*end)
 
-    return lasting
+    return inject
 
 
 def proxied(mode: Mode) -> Callable[[Redis], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lasting(redis: Redis) -> AsyncIterator[None]:
+    async def inject(redis: Redis) -> AsyncIterator[None]:
         redis.proxy.mode = mode
         yield
-        redis.proxy.mode = "faithful"
+        redis.proxy.mode = "unchanged"
 
-    return lasting
+    return inject
 
 
 FAULTS = (
     Fault("killed", killed),
     Fault("stopped", stopped),
-    Fault("restarted", restarted, opens=False),
+    Fault("restarted", restarted, opens_breaker=False),
     Fault(
         "out of memory",
         configured(("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
-        opens=False,
+        opens_breaker=False,
     ),
     Fault(
         "read-only replica",
         configured(("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
-        opens=False,
+        opens_breaker=False,
     ),
-    Fault("wrong type", wrong_type, opens=False),
+    Fault("wrong type", wrong_type, opens_breaker=False),
     Fault("wrong password", wrong_password),
-    Fault("garbage", proxied("garbage"), opens=False, by_proxy=True),
-    Fault("too slow", proxied("too slow"), by_proxy=True),
-    Fault("slow", proxied("slow"), opens=False, by_proxy=True),
+    Fault("garbage", proxied("garbage"), opens_breaker=False, needs_proxy=True),
+    Fault("too slow", proxied("too slow"), needs_proxy=True),
+    Fault("slow", proxied("slow"), opens_breaker=False, needs_proxy=True),
 )

@@ -1,7 +1,9 @@
-"""Every fault of a Redis, under load: no request fails, and little time is lost."""
+"""Faults of a Redis under load: no request fails, and requests lose little time."""
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -16,16 +18,16 @@ from tests.endurance.redis_faults import FAULTS, Fault, Proxy, Redis
 from tests.endurance.scale import scale
 from tests.endurance.servers import running
 from tests.server.serving import ServerProcess
-from tests.server.valkey import Valkey
+from tests.server.valkey import Valkey, embedded_pid
 
 pytestmark = pytest.mark.anyio
 
-#: Requests before each fault, and as many while it lasts.
+#: Requests before each fault, and requests while it lasts.
 REQUESTS = scale(full=1500, quick=25)
 RATE = scale(full=150, quick=200)
 KNOWN = 50
 
-#: The goals, in milliseconds and seconds; requests while a fault lasts.
+#: Goals: milliseconds added to the p99 before and after the breaker opens, seconds to the next hit.
 BEFORE_OPEN, AFTER_OPEN, RECOVERY = 150, 1, 2
 MEANWHILE = scale(full=1000, quick=20)
 
@@ -35,12 +37,18 @@ ADDED_BOUND, RECOVERY_BOUND = 2000, 20
 #: A server that refuses nothing: on a busy machine requests wait, and a 503 would be no failure.
 UNLIMITED = ("--max-in-flight", "10000", "--queue-size", "10000")
 
-#: In the line that the server writes when its breaker opens.
+#: Seconds in which an awaited event has to happen. It fails a test; the goals are only reported.
+DEADLINE = 30
+
+#: Part of the line that the server logs when its breaker opens.
 OPENED = "The cache is unreachable"
+
+#: The line that the server logs when its embedded Valkey runs again.
+RESTARTED = "The embedded Valkey runs again"
 
 
 class Mix:
-    """Four requests in five ask for a picture of the known ones, the fifth for a new one."""
+    """Requests of which four in five have one of KNOWN pictures, and the fifth has a new one."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
@@ -52,7 +60,7 @@ class Mix:
         picture = b"known %d" % self._chance.randrange(KNOWN)
         if self._chance.random() < 0.2:
             picture = b"new %d" % next(self._serial)
-        # The fake says a picture's length: each known one and each new one has its own.
+        # The fake model captions a picture with its length, so each picture has its own length.
         picture = picture.ljust(100 + int(picture.split()[1]) + KNOWN * picture.startswith(b"new"))
         answer = await self._caller.caption(picture, sent=due)
         assert answer.caption == f"{len(picture)} bytes" or answer.status != 200
@@ -61,16 +69,16 @@ class Mix:
         return answer
 
     async def next_hit(self) -> float:
-        """Wait for it, and give the time."""
+        """Wait for a cache hit. Return the time of it."""
         self._hit.clear()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE):
             await self._hit.wait()
         return time()
 
 
 @asynccontextmanager
 async def loaded(server: ServerProcess, answers: list[Answer]) -> AsyncIterator[Mix]:
-    """A server under steady load, whose answers are there in the end."""
+    """Put a server under steady load, and append the answers to `answers` on exit."""
     async with Caller.open(server.url) as caller:
         mix, stop = Mix(caller), asyncio.Event()
         load = asyncio.create_task(open_loop(mix.ask, RATE, stop))
@@ -82,7 +90,7 @@ async def loaded(server: ServerProcess, answers: list[Answer]) -> AsyncIterator[
 
 
 def logged(server: ServerProcess, text: str, since: float) -> float | None:
-    """When the server first wrote a line with this in it."""
+    """Return the time of the first line with `text` that the server logged after `since`."""
     for line in list(server.log):
         if text in line:
             when = datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f").timestamp()
@@ -91,15 +99,15 @@ def logged(server: ServerProcess, text: str, since: float) -> float | None:
     return None
 
 
-async def opening(server: ServerProcess, since: float) -> None:
-    """Wait until the breaker has opened."""
-    async with asyncio.timeout(30):
-        while logged(server, OPENED, since) is None:  # noqa: ASYNC110
+async def until_logged(server: ServerProcess, text: str, since: float) -> None:
+    """Wait until the server logs a line with `text`."""
+    async with asyncio.timeout(DEADLINE):
+        while logged(server, text, since) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
 def between(answers: Sequence[Answer], begin: float, end: float) -> list[float]:
-    """The latencies of what was sent then."""
+    """Return the latencies, in seconds, of the requests sent between `begin` and `end`."""
     return [answer.seconds for answer in answers if begin <= answer.sent < end]
 
 
@@ -136,11 +144,11 @@ def added(seconds: Sequence[float], baseline: float, at_most: float) -> Figure |
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
 async def test_fault(valkey: Valkey, fault: Fault, report: Report) -> None:
-    """No request fails while a Redis does, and once it is well again there are hits again."""
+    """No request fails during a fault of Redis, and hits return when the fault ends."""
     redis = Redis(valkey, Proxy(valkey.port))
     async with redis.proxy.listening() as proxied:
-        # Valkey's default user takes any password until there is one.
-        url = proxied if fault.by_proxy else f"redis://default:one@127.0.0.1:{valkey.port}"
+        # Valkey's default user accepts any password until one is set.
+        url = proxied if fault.needs_proxy else f"redis://default:one@127.0.0.1:{valkey.port}"
         answers: list[Answer] = []
         async with running("--redis-url", url, *UNLIMITED) as server:
             async with loaded(server, answers) as mix:
@@ -148,10 +156,10 @@ async def test_fault(valkey: Valkey, fault: Fault, report: Report) -> None:
                 usual = time()
                 await asyncio.sleep(REQUESTS / RATE)
                 began = time()
-                async with fault.lasting(redis):
+                async with fault.inject(redis):
                     await asyncio.sleep(REQUESTS / RATE)
-                    if fault.opens:
-                        await opening(server, since=began)
+                    if fault.opens_breaker:
+                        await until_logged(server, OPENED, since=began)
                 ended = time()
                 recovery = await mix.next_hit() - ended
             opened = logged(server, OPENED, since=began)
@@ -166,7 +174,7 @@ async def test_fault(valkey: Valkey, fault: Fault, report: Report) -> None:
 
 
 async def test_absent(valkey: Valkey, report: Report) -> None:
-    """A server whose Redis is absent at the start fails no request, and has hits once it is not."""
+    """A server that starts without its Redis fails no request, and has hits once it is there."""
     valkey.kill()
     answers: list[Answer] = []
     async with running("--redis-url", valkey.url, *UNLIMITED) as server:
@@ -182,3 +190,26 @@ async def test_absent(valkey: Valkey, report: Report) -> None:
     report.add("Redis faults", "absent at the start", row)
 
     assert {answer.status for answer in answers} == {200}
+
+
+async def test_embedded_killed(report: Report) -> None:
+    """No request fails when the embedded Valkey is killed, and hits return when it runs again."""
+    answers: list[Answer] = []
+    async with running() as server:
+        async with loaded(server, answers) as mix:
+            await mix.next_hit()
+            usual = time()
+            await asyncio.sleep(REQUESTS / RATE)
+            began = time()
+            os.kill(embedded_pid(server.process.pid), signal.SIGKILL)
+            # A hit that is answered before that can be from before the kill.
+            await until_logged(server, RESTARTED, since=began)
+            recovery = await mix.next_hit() - began
+            await asyncio.sleep(REQUESTS / RATE)
+            ended = time()
+        opened = logged(server, OPENED, since=began)
+    row = figures(answers, between(answers, usual, began), (began, ended), opened, recovery)
+    report.add("Redis faults", "embedded, killed", row)
+
+    assert {answer.status for answer in answers} == {200}
+    assert "Traceback" not in "".join(server.log)

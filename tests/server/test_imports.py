@@ -10,8 +10,6 @@ import pytest
 
 from tests.server.serving import ROOT
 
-pytestmark = pytest.mark.process
-
 #: Below the package `server`: which of its parts each part may import. The entry points app and
 #: __main__, which compose the rest, and the modules of settings are not restricted.
 ALLOWED = {
@@ -57,6 +55,7 @@ print(opened, len(set(os.listdir("/proc/self/fd")) - files))
 """
 
 
+@pytest.mark.process
 def test_importing_opens_nothing() -> None:
     """Importing the server loads no torch, and opens no thread, process, socket or file."""
     done = subprocess.run(

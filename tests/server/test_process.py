@@ -24,6 +24,7 @@ from tests.server.serving import (
     server_process,
     until,
 )
+from tests.server.valkey import embedded_pid
 
 pytestmark = pytest.mark.process
 
@@ -45,10 +46,8 @@ def upload(server: ServerProcess) -> httpx.Response:
 
 
 def embedded_valkey(server: ServerProcess) -> int:
-    """Return the process id of the server's only child."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
-    (pid,) = children.split()
-    return int(pid)
+    """Return the process id of the Valkey that the server embeds."""
+    return embedded_pid(server.process.pid)
 
 
 def ended(pid_fd: int) -> bool:

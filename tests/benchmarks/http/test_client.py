@@ -6,7 +6,7 @@ from aiohttp.test_utils import TestServer
 
 from benchmarks.http.client import Answer, Client, Target, parse_server_timing, prepare
 from benchmarks.pictures import Size, draw
-from benchmarks.project import decode
+from server.captioning.image.decode import decode
 
 PICTURE = draw(Size("tiny", 40, 30, 12), 0)
 

@@ -10,6 +10,8 @@ from benchmarks.__main__ import main
 from benchmarks.project import ROOT
 from benchmarks.subjects import Subject
 
+pytestmark = pytest.mark.process
+
 #: A server that answers every upload with a hit, as a fast and broken one would.
 BROKEN = """
 import sys

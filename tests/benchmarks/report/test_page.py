@@ -1,16 +1,11 @@
-"""From recorded figures to the page. The plots need matplotlib, of the bench extra."""
+"""From recorded figures to the page and its plots."""
 
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from benchmarks.report.contents import Report
-from tests.benchmarks.recorded import ENVIRONMENT, latency_run, report
-
-pytest.importorskip("matplotlib")
-
 from benchmarks.report.page import write_page
+from tests.benchmarks.recorded import ENVIRONMENT, latency_run, report
 
 
 def test_the_page_shows_every_part(tmp_path: Path) -> None:

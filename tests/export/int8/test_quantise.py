@@ -19,10 +19,10 @@ from export.checkpoint import load_checkpoint
 from export.errors import QuantisationError
 from export.int8.quantise import IMAGE_NAME, Places, quantise
 from export.int8.weights import ZERO_POINT, block_size, quantise_blocks, quantise_rows
-from export.pictures import generate_pictures
 from export.sensitivity import fake_quantise_blocks, fake_quantise_rows, layer_sensitivities
 from export.sources import Source
-from export.verify import cases_for
+from export.verification.parity import cases_for
+from export.verification.pictures import generate_pictures
 from server.captioning.captioner import BlipCaptioner
 from server.captioning.errors import ModelDirectoryError
 from server.captioning.model.directory import (
@@ -50,7 +50,8 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     checkpoint = build_checkpoint(directory / "checkpoint", WHOLE_BLOCKS)
     for precision in ("fp32", "int8"):
         output = directory / precision
-        flags = ["--precision", precision, "--pictures", "2", "--min-agreement", "0"]
+        flags = ["--precision", precision, "--pictures", "2"]
+        flags += ["--min-agreement", "0"] if precision == "int8" else []
         assert main([str(checkpoint), str(output), *flags]) == 0
     return directory / "fp32", directory / "int8"
 
@@ -121,7 +122,7 @@ def test_the_manifest_records_the_gate(exports: tuple[Path, Path]) -> None:
     figures = manifest.verification
     assert manifest.precision == "int8"
     assert figures["min_agreement"] == 0
-    assert figures["excluded"] == []
+    assert figures["kept_fp32"] == []
     assert set(figures) >= {"identical_to_transformers", "token_agreement", "mean_logit_error"}
     cosine = figures["logit_cosine"]
     assert isinstance(cosine, float)
@@ -148,7 +149,7 @@ def test_rows_do_not_depend_on_each_other(exports: tuple[Path, Path]) -> None:
     np.testing.assert_allclose(together[0], alone[0], atol=1e-4)
 
 
-def test_excluded_layers_stay_as_they_are(exports: tuple[Path, Path], tmp_path: Path) -> None:
+def test_layers_kept_in_fp32_stay_as_they_are(exports: tuple[Path, Path], tmp_path: Path) -> None:
     """By name or pattern; the word embedding stays with the layer that it is tied to."""
     config = copy_graphs(exports[0], tmp_path)
     kept = ["encoder.layers.0.*", "decoder.head.predictions.decoder", "decoder.layers.1.*.key"]
@@ -179,7 +180,7 @@ def test_the_picture_can_stay_in_fp32(exports: tuple[Path, Path], tmp_path: Path
     assert image.dtype == np.float32
 
 
-def test_every_layer_that_the_advice_may_name_can_be_excluded(
+def test_every_layer_that_the_advice_may_name_can_be_kept_in_fp32(
     exports: tuple[Path, Path], tmp_path: Path
 ) -> None:
     """With all of them kept in fp32 there is no node of int8 left in either graph."""
@@ -283,7 +284,7 @@ def test_graphs_of_different_precision_are_refused(
 def test_a_name_that_fits_no_layer_is_told(exports: tuple[Path, Path], tmp_path: Path) -> None:
     """With examples of names that do."""
     config = copy_graphs(exports[0], tmp_path)
-    with pytest.raises(QuantisationError, match=r"--exclude encoder\.nothing .* encoder\.layers"):
+    with pytest.raises(QuantisationError, match=r"--keep-fp32 encoder\.nothing .* encoder\.layers"):
         quantise(tmp_path, config, ["encoder.nothing"])
 
 
@@ -297,7 +298,7 @@ def test_too_few_equal_captions_fail_and_name_layers(
     assert main([str(checkpoint), str(output), *flags]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
     assert "captions differ from transformers'" in message
-    assert "--min-agreement asks for 100.0%" in message
+    assert "--min-agreement requires 100.0%" in message
     assert "decoder.layers." in message
     assert os.listdir(tmp_path) == []
 

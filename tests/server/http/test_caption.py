@@ -1,6 +1,8 @@
 import asyncio
+import gc
 import logging
 import re
+import tracemalloc
 
 import pytest
 from starlette.types import Message, Scope
@@ -12,6 +14,14 @@ from tests.server.fakes import FakeModel
 from tests.server.serving import acquired, all_waiting, app
 
 pytestmark = pytest.mark.anyio
+
+POST_CAPTION: Scope = {
+    "type": "http",
+    "method": "POST",
+    "path": "/caption",
+    "raw_path": b"/caption",
+    "query_string": b"",
+}
 
 
 async def test_caption() -> None:
@@ -175,19 +185,51 @@ async def test_refused_before_reading() -> None:
         async def send(message: Message) -> None:
             sent.append(message)
 
-        scope: Scope = {
-            "type": "http",
-            "method": "POST",
-            "path": "/caption",
-            "raw_path": b"/caption",
-            "query_string": b"",
-            "headers": [],
-        }
+        scope = {**POST_CAPTION, "headers": []}
         await create_app({**served.resources, "admission": Admission(0, receive_timeout=1.0)})(
             scope, receive, send
         )
 
         assert sent[0]["status"] == 503
+
+
+async def test_upload_is_freed() -> None:
+    """An upload's memory is free once it is answered, without a garbage collection."""
+    image = bytes(1_000_000)
+    body = b"--b\r\nContent-Disposition: form-data; name=image; filename=x\r\n\r\n%b\r\n--b--\r\n"
+    headers = [(b"content-type", b"multipart/form-data; boundary=b")]
+    statuses: list[int] = []
+
+    async def send(message: Message) -> None:
+        statuses.append(message.get("status", 0))
+
+    async with app() as served:
+        asgi = create_app(served.resources)
+
+        async def upload() -> None:
+            messages = [{"type": "http.request", "body": body % image, "more_body": False}]
+
+            async def receive() -> Message:
+                if not messages:
+                    await asyncio.Event().wait()
+                return messages.pop()
+
+            await asgi({**POST_CAPTION, "headers": headers}, receive, send)
+
+        await upload()
+        gc.collect()
+        gc.disable()
+        tracemalloc.start()
+        try:
+            for _ in range(5):
+                await upload()
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+
+    assert statuses == [200, 0] * 6
+    assert kept < 1_000_000
 
 
 async def test_coalesced() -> None:

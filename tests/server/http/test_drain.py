@@ -109,4 +109,4 @@ def test_embedded_valkey_dies() -> None:
         assert [upload(server).status_code for _ in range(8)] == [200] * 8
         server.process.terminate()
         assert server.process.wait(30) == 0
-    assert "".join(server.log).count("The cache is unreachable") == 1
+    assert "".join(server.log).count("The embedded Valkey is down (SIGKILL)") == 1

@@ -1,14 +1,23 @@
 """What captions are compared on."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from export.__main__ import main
 from export.errors import PictureError
-from export.pictures import ENCODINGS, generate_pictures, read_pictures
+from export.verification.parity import Case, cases_for
+from export.verification.pictures import (
+    ENCODINGS,
+    Picture,
+    default_count,
+    generate_pictures,
+    read_pictures,
+)
 from server.captioning.model.directory import read_manifest
 
 
@@ -40,7 +49,7 @@ def test_a_directory_without_pictures_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
     """The flag and the path are named."""
-    with pytest.raises(PictureError, match=r"--images .*nowhere is no directory"):
+    with pytest.raises(PictureError, match=r"--images .*nowhere is not a directory"):
         read_pictures(tmp_path / "nowhere")
 
 
@@ -63,3 +72,32 @@ def test_given_pictures_are_used(
     flags = ["--images", str(tmp_path / "images"), "--pictures", most]
     assert main([str(tiny_checkpoint), str(output), *flags]) == 0
     assert read_manifest(output).verification["pictures"] == used
+
+
+@pytest.mark.parametrize(
+    ("parameters", "count"),
+    [(803_468, 97), (4_134_204, 50), (37_316_156, 9), (223_971_644, 2), (446_290_492, 2)],
+)
+def test_the_default_number_goes_by_the_size_of_the_model(parameters: int, count: int) -> None:
+    """It is the same on every machine, and never less than 2."""
+    assert default_count(parameters, captions_per_picture=8) == count
+
+
+def test_fewer_pictures_with_more_captions_each() -> None:
+    """A checkpoint that is compared with a third search gets fewer pictures by default."""
+    assert default_count(803_468, captions_per_picture=12) == 64
+
+
+def test_by_default_a_tiny_checkpoint_is_compared_on_fewer_than_100_pictures(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On 200 it took over five minutes."""
+    counted = []
+
+    def count_cases(pictures: Sequence[Picture], *rest: Any) -> list[Case]:
+        counted.append(len(pictures))
+        return cases_for(pictures[:1], *rest)
+
+    monkeypatch.setattr("export.verification.gate.cases_for", count_cases)
+    assert main([str(tiny_checkpoint), str(tmp_path / "model")]) == 0
+    assert counted == [97]

@@ -1,4 +1,4 @@
-"""The outcome of an export as a table."""
+"""Print the outcome of an export as a table."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from server.captioning.model.manifest import Manifest
 
 
 def print_summary(manifest: Manifest, output: Path) -> None:
+    """Print source, file sizes and verification figures of the model directory `output`."""
     table = Table(title=f"{manifest.name}, {manifest.precision}", show_header=False)
     revision = f" at {manifest.revision}" if manifest.revision else ""
     table.add_row("source", f"{manifest.source}{revision}")
@@ -18,13 +19,13 @@ def print_summary(manifest: Manifest, output: Path) -> None:
     table.add_row("names, shapes, numbers", f"as torch's, within {figures['graph_tolerance']}")
     table.add_row(
         "captions",
-        f"{figures['identical_to_transformers']} of {figures['captions']} token for token as "
-        f"transformers'",
+        f"{figures['identical_to_transformers']} of {figures['captions']} equal transformers' "
+        "token for token",
     )
     if manifest.precision == "int8":
         table.add_row(
             "logits",
-            f"{figures['mean_logit_error']} off in the mean, cosine {figures['logit_cosine']}",
+            f"mean error {figures['mean_logit_error']}, cosine {figures['logit_cosine']}",
         )
     table.add_row("written to", str(output))
     Console().print(table)

@@ -1,6 +1,5 @@
-"""The gate: captions equal transformers', or there is no model directory."""
+"""Captions equal transformers', or there is no model directory."""
 
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,8 @@ from export.__main__ import main
 from export.convert import validate_graph
 from export.errors import CaptionMismatch
 from export.graphs import causal_mask
-from export.pictures import ENCODINGS, generate_pictures
-from export.verify import Case, TokenIds, check_equal
+from export.verification.parity import Case, TokenIds, check_equal
+from export.verification.pictures import ENCODINGS, generate_pictures
 from server.captioning.model.directory import read_manifest
 from tests.export.checkpoints import LARGE_LIKE, TINY, Geometry, build_checkpoint, build_model
 
@@ -29,22 +28,6 @@ def test_captions_equal_transformers(geometry: Geometry, tmp_path: Path) -> None
     assert main([str(checkpoint), str(output), "--pictures", str(len(ENCODINGS))]) == 0
     figures = read_manifest(output).verification
     assert figures["captions"] == figures["identical_to_transformers"] == len(ENCODINGS) * 4 * 2
-
-
-def test_generation_defaults_are_the_decoders(tmp_path: Path) -> None:
-    """What the text configuration asks for reaches the manifest, and captions agree under it."""
-    checkpoint = build_checkpoint(tmp_path / "checkpoint", TINY)
-    config = json.loads((checkpoint / "config.json").read_text())
-    asked = {"max_length": 12, "repetition_penalty": 1.5, "no_repeat_ngram_size": 2}
-    config["text_config"].update(asked, length_penalty=0.5, early_stopping=True)
-    (checkpoint / "config.json").write_text(json.dumps(config))
-    assert main([str(checkpoint), str(tmp_path / "model"), "--pictures", "1"]) == 0
-    generation = read_manifest(tmp_path / "model").generation
-    assert generation.max_length == 12
-    assert generation.repetition_penalty == 1.5
-    assert generation.no_repeat_ngram_size == 2
-    assert generation.length_penalty == 0.5
-    assert generation.early_stopping is True
 
 
 def test_a_graph_with_other_numbers_fails(

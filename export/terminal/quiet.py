@@ -1,4 +1,4 @@
-"""The libraries' running commentary, kept off the terminal."""
+"""Silence the log messages and warnings of transformers, Optimum and ONNX Runtime."""
 
 import logging
 import warnings
@@ -12,7 +12,7 @@ import transformers.utils.logging as transformers_logging
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """What matters among it, such as numbers out of tolerance, is raised as an error too."""
+    """Silence the libraries within the block. Their errors are still raised as exceptions."""
     before = transformers_logging.get_verbosity(), optimum_logging.get_verbosity()
     transformers_logging.set_verbosity(logging.CRITICAL)
     optimum_logging.set_verbosity(logging.CRITICAL)
