@@ -90,7 +90,7 @@ class Work:
 
     Multiplications and additions both count as operations. `attention_operations`, the products of
     two activations, are part of `encoder_operations`. A decoder step reads `step_bytes`: weights
-    and cross-attention cache.
+    and the encoder's last hidden state.
     """
 
     encoder_operations: float

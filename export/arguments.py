@@ -49,9 +49,8 @@ def parse(arguments: Sequence[str] | None) -> Namespace:
         metavar="LAYER",
         nargs="+",
         help="layers that int8 leaves in fp32, such as encoder.layers.0.mlp.fc2, "
-        "encoder.layers.0.scores for its attention scores, or "
-        "decoder.layers.0.cross_attention.key_values for its cross-attention; * matches anything; "
-        "only with --precision int8",
+        "encoder.layers.0.scores for its attention scores, or encoder.image_embeds for the "
+        "decoder's cross-attention; * matches anything; only with --precision int8",
     )
     parser.add_argument("--revision", help="branch, tag or commit of the hub id (default: main)")
     parser.add_argument("--name", help="the model's name (default: OUTPUT's last part)")

@@ -27,7 +27,7 @@ class OutputError(ExportError):
 
 
 class QuantisationError(ExportError):
-    """A layer to keep in fp32 is not in the graphs."""
+    """A layer to keep in fp32 is not in the graphs, or a graph is not as int8 needs it."""
 
 
 class GraphMismatch(ExportError):

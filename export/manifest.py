@@ -6,11 +6,13 @@ from typing import Any
 
 from export.checkpoint import Checkpoint
 from export.generation import generation_defaults
+from export.graphs import image_embeds_shape
 from export.onnx_configs import OPSET
 from server.captioning.model.directory import FILES, TOKENIZER, sha256_of
 from server.captioning.model.manifest import (
     SCHEMA_VERSION,
     DecoderShape,
+    EncoderShape,
     ImageSettings,
     Manifest,
     Precision,
@@ -35,6 +37,7 @@ def describe(checkpoint: Checkpoint, directory: Path, name: str, precision: Prec
         precision=precision,
         opset=OPSET,
         image=_image_settings(checkpoint),
+        encoder=EncoderShape(*image_embeds_shape(checkpoint.model.config)),
         decoder=_decoder_shape(checkpoint),
         tokens=_tokens(checkpoint),
         generation=generation_defaults(checkpoint.generation),

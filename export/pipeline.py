@@ -5,9 +5,9 @@ from pathlib import Path
 
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.convert import decoder_graph, encoder_graph, export_graph, validate_graph
+from export.int8.quantise import quantise
 from export.manifest import describe, write_tokenizer
 from export.output import atomic_directory
-from export.quantise import quantise
 from export.sources import Source
 from export.terminal.progress import Steps
 from export.terminal.quiet import quiet
@@ -64,4 +64,4 @@ def _write_graphs(checkpoint: Checkpoint, directory: Path, gate: Gate, steps: St
             validate_graph(graph, directory, advance)
     if gate.precision == "int8":
         with steps.step("quantise to int8"):
-            quantise(directory, gate.kept_fp32)
+            quantise(directory, checkpoint.model.config, gate.kept_fp32)

@@ -1,9 +1,9 @@
-"""Which layers lose most by int8: each quantised alone, in torch, and the logits compared.
+"""Find the layers that lose most by int8: quantise each alone, in torch, and compare the logits.
 
-A simulation of what export.quantise does, without a graph written and loaded for every layer.
+This simulates what export.int8 does, and spares writing and loading a graph for every layer.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,13 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from export.checkpoint import Checkpoint
-from export.graphs import DecoderStep, PictureEncoder
-from export.layers import CrossAttention, KeyValue, VisionLayer, merge_heads, split_heads
-from export.linears import Floats
-from export.quantise import ZERO_POINT, block_size, quantise_blocks, quantise_rows
+from export.graphs import IMAGE_EMBEDS, DecoderStep, PictureEncoder
+from export.int8.cross_attention import SIGNED, UNSIGNED
+from export.int8.quantise import IMAGE_NAME
+from export.int8.weights import ZERO_POINT, Floats, block_size, quantise_blocks, quantise_rows
+from export.layers import HeadLinear, ImageAttention, VisionLayer
 from export.verification.parity import Case, TokenIds
-
-PICTURE = (1, 2, 3)  # axes of a key or value
 
 Change = Callable[[Tensor], Tensor]
 Module = TypeVar("Module", bound=nn.Module)
@@ -27,14 +26,14 @@ Module = TypeVar("Module", bound=nn.Module)
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """`layer` as --exclude takes it; `error` is the mean absolute one, in logits."""
+    """The mean absolute error in logits that int8 causes in a layer, named as for --keep-fp32."""
 
     layer: str
     error: float
 
 
 class Captioning(nn.Module):
-    """Both graphs in torch, so that their linear layers have names to tell them apart."""
+    """Both graphs in torch, so that their layers have different names."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
@@ -46,12 +45,12 @@ class Captioning(nn.Module):
         )
 
     def forward(self, pixel_values: Tensor, caption: TokenIds) -> Tensor:
-        """Logits f32 [1, vocab] of the caption's last token."""
+        """Compute the logits f32 [1, vocab] of the caption's last token."""
         ids = torch.tensor([caption[:-1]])
         past = [(self.empty, self.empty)] * len(self.decoder.layers)
-        cross = self.encoder(pixel_values)["cross_key_values"]
+        image = self.encoder(pixel_values)[IMAGE_EMBEDS]
         places = torch.arange(ids.shape[1])[None]
-        logits: Tensor = self.decoder(ids, places, torch.ones_like(ids), past, cross)["logits"]
+        logits: Tensor = self.decoder(ids, places, torch.ones_like(ids), past, image)["logits"]
         return logits
 
 
@@ -63,7 +62,7 @@ def modules(model: nn.Module, kind: type[Module]) -> dict[str, Module]:
 def layer_sensitivities(
     checkpoint: Checkpoint, cases: Sequence[Case], captions: Sequence[TokenIds]
 ) -> Iterator[Sensitivity]:
-    """One for each linear layer of both graphs, and for each attention that int8 rewrites."""
+    """Yield one for each name that --keep-fp32 takes."""
     model = Captioning(checkpoint)
     pictures = [
         checkpoint.image_processor(case.picture.decode(), return_tensors="pt").pixel_values
@@ -77,17 +76,21 @@ def layer_sensitivities(
     for name, linear in modules(model, nn.Linear).items():
         with quantised(linear, *CHANGES[name.partition(".")[0]]):
             yield Sensitivity(name, float((logits() - expected).abs().mean()))
+    for name, heads in modules(model, HeadLinear).items():
+        with quantised(heads, fake_quantise_columns, fake_quantise_row):
+            yield Sensitivity(name, float((logits() - expected).abs().mean()))
     for name, layer in modules(model, VisionLayer).items():
         with quantised_scores(layer):
             yield Sensitivity(f"{name}.scores", float((logits() - expected).abs().mean()))
-    for name, attention in modules(model, CrossAttention).items():
-        with quantised_key_values(attention):
-            yield Sensitivity(f"{name}.key_values", float((logits() - expected).abs().mean()))
+    with quantised_image(modules(model, ImageAttention).values()):
+        yield Sensitivity(IMAGE_NAME, float((logits() - expected).abs().mean()))
 
 
 @contextmanager
-def quantised(linear: nn.Linear, weights: Change, activations: Change) -> Iterator[None]:
-    """Within the block `linear` computes with weights and activations rounded to 8 bits."""
+def quantised(
+    linear: nn.Linear | HeadLinear, weights: Change, activations: Change
+) -> Iterator[None]:
+    """Compute with weights and activations rounded to 8 bits within the block."""
     exact = linear.weight
     linear.weight = nn.Parameter(weights(exact), requires_grad=False)
     hook = linear.register_forward_pre_hook(lambda _, inputs: (activations(inputs[0]),))
@@ -100,10 +103,13 @@ def quantised(linear: nn.Linear, weights: Change, activations: Change) -> Iterat
 
 @contextmanager
 def quantised_scores(layer: VisionLayer) -> Iterator[None]:
-    """Within the block `layer` multiplies a query and a key that are rounded to 8 bits."""
+    """Multiply a query and a key that are rounded to 8 bits within the block."""
     hooks = [
         linear.register_forward_hook(lambda _, __, output, change=change: change(output))
-        for linear, change in ((layer.query, through_tensor), (layer.key, through_symmetric))
+        for linear, change in (
+            (layer.query, fake_quantise_tensor),
+            (layer.key, fake_quantise_symmetrically),
+        )
     ]
     try:
         yield
@@ -113,37 +119,42 @@ def quantised_scores(layer: VisionLayer) -> Iterator[None]:
 
 
 @contextmanager
-def quantised_key_values(attention: CrossAttention) -> Iterator[None]:
-    """Within the block `attention` sees a picture in 8 bits, by queries and probabilities in 8."""
-
-    def in_int8(_: nn.Module, inputs: tuple[Tensor, KeyValue], __: Tensor) -> Tensor:
-        hidden_states, cross = inputs
-        query = split_heads(attention.query(hidden_states), attention.heads)
-        output: Tensor = attention.output(merge_heads(attend_in_int8(query, *cross)), hidden_states)
-        return output
-
-    hook = attention.register_forward_hook(in_int8)
+def quantised_image(attentions: Iterable[ImageAttention]) -> Iterator[None]:
+    """Let the decoder see the encoder's last hidden state in 8 bits within the block."""
+    hooks = [
+        each.register_forward_hook(lambda _, inputs, __: attend_in_int8(*inputs))
+        for each in attentions
+    ]
     try:
         yield
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
 
 
-def attend_in_int8(query: Tensor, transposed_key: Tensor, value: Tensor) -> Tensor:
-    """What export.cross_attention makes of `attend`; f32 [batch, heads, sequence, head_dim]."""
-    key = transposed_key - transposed_key.mean(dim=3, keepdim=True)
-    mean = value.mean(dim=2, keepdim=True)
-    probabilities = (through_row(query) @ through_symmetric(key, PICTURE)).softmax(dim=-1)
-    rounded = through_row(probabilities, levels=255)
-    return rounded @ through_symmetric(value - mean, PICTURE) + mean
+def attend_in_int8(rows: Tensor, image_embeds: Tensor) -> Tensor:
+    """Compute what export.int8.cross_attention makes of ImageAttention."""
+    mean = image_embeds.mean(dim=1, keepdim=True)
+    scale = scale_of(image_embeds - mean, SIGNED, 1)
+    image = ((image_embeds - mean) / scale).round()
+    scores = fake_quantise_row(rows * scale) @ image.transpose(1, 2)
+    probabilities = fake_quantise(scores.softmax(dim=-1), UNSIGNED, -1)
+    return probabilities @ image * scale + mean
 
 
-def through_rows(weight: Tensor) -> Tensor:
+def fake_quantise_rows(weight: Tensor) -> Tensor:
+    """Round f32 [..., inputs] to 8 bits, by a scale for each row."""
     rows, scales = quantise_rows(weight.numpy())
-    return torch.from_numpy(rows * scales[:, None])
+    return torch.from_numpy(rows * scales[..., None])
 
 
-def through_blocks(states: Tensor) -> Tensor:
+def fake_quantise_columns(weight: Tensor) -> Tensor:
+    """Round f32 [..., inputs, outputs] to 8 bits, by a scale for each column."""
+    return fake_quantise_rows(weight.transpose(-1, -2)).transpose(-1, -2)
+
+
+def fake_quantise_blocks(states: Tensor) -> Tensor:
+    """Round f32 [..., inputs] to 8 bits, by a scale for each block of inputs."""
     inputs = states.shape[-1]
     rows: Floats = states.reshape(-1, inputs).numpy()
     blocks, scales = quantise_blocks(rows, block_size(inputs))
@@ -151,31 +162,36 @@ def through_blocks(states: Tensor) -> Tensor:
     return torch.from_numpy(values.reshape(len(rows), -1)[:, :inputs]).view_as(states)
 
 
-def through_tensor(states: Tensor) -> Tensor:
-    """DynamicQuantizeLinear's 256 levels, zero among them."""
+def fake_quantise_tensor(states: Tensor) -> Tensor:
+    """Round to DynamicQuantizeLinear's 256 levels, one of which is zero."""
     scale = (states.max().clamp(min=0) - states.min().clamp(max=0)) / 255
     return (states / scale).round() * scale
 
 
-def through_symmetric(states: Tensor, axes: tuple[int, ...] = ()) -> Tensor:
-    """255 levels, as many below zero as above, for what lies along `axes`, or all of it."""
-    return through_levels(states, 127, axes)
+def fake_quantise_symmetrically(states: Tensor) -> Tensor:
+    """Round to 255 levels, as many below zero as above, by one scale."""
+    return fake_quantise(states, SIGNED, tuple(range(states.dim())))
 
 
-def through_row(states: Tensor, levels: int = 127) -> Tensor:
-    """As many levels, and as many below zero, for every row of its own."""
-    return through_levels(states, levels, (-1,))
+def fake_quantise_row(states: Tensor) -> Tensor:
+    """Round to 255 levels, as many below zero as above, by a scale for each row."""
+    return fake_quantise(states, SIGNED, -1)
 
 
-def through_levels(states: Tensor, levels: int, axes: tuple[int, ...]) -> Tensor:
-    largest = states.abs().amax(dim=axes, keepdim=True)
-    # What is all zero stays so, by any scale.
-    scale = torch.where(largest > 0, largest / levels, 1)
+def fake_quantise(states: Tensor, levels: int, axes: int | tuple[int, ...]) -> Tensor:
+    """Round to multiples of a scale for all that is along `axes`: its largest gets `levels`."""
+    scale = scale_of(states, levels, axes)
     return (states / scale).round() * scale
 
 
-#: Of weights and activations, as export.quantise treats either graph.
+def scale_of(states: Tensor, levels: int, axes: int | tuple[int, ...]) -> Tensor:
+    largest = states.abs().amax(dim=axes, keepdim=True)
+    # Zeros stay zero by any scale.
+    return torch.where(largest > 0, largest / levels, 1)
+
+
+#: Of weights and activations, as export.int8.linears treats either graph.
 CHANGES: dict[str, tuple[Change, Change]] = {
-    "encoder": (through_rows, through_tensor),
-    "decoder": (through_blocks, through_blocks),
+    "encoder": (fake_quantise_rows, fake_quantise_tensor),
+    "decoder": (fake_quantise_blocks, fake_quantise_blocks),
 }

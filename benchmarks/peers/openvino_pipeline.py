@@ -1,7 +1,7 @@
 """OpenVINO on this project's own fp32 graphs, without torch or transformers around it.
 
-The graphs prepare cross-attention once a picture, which OpenVINO's own BLIP notebook does anew for
-every token: this is the strongest OpenVINO pipeline that is known. For int8, NNCF quantises the
+The graphs need no cross-attention keys and values, which OpenVINO's own BLIP notebook computes anew
+for every token: this is the strongest OpenVINO pipeline that is known. For int8, NNCF quantises the
 encoder after training and compresses the decoder's weights, as the notebook does.
 """
 
@@ -93,12 +93,12 @@ class OpenVinoPipeline:
         watch = Stopwatch()
         pixel_values = to_pixel_values(self._picture_decoder(jpeg), self._manifest.image)
         preprocess = watch.lap()
-        cross = self._run(self._encoder, {"pixel_values": pixel_values})
+        image = self._run(self._encoder, {"pixel_values": pixel_values})
         encode = watch.lap()
-        token_ids = self._decode(cross, tokens)
+        token_ids = self._decode(image, tokens)
         return Phases(preprocess, encode, watch.lap(), token_ids)
 
-    def _decode(self, cross: Arrays, tokens: int) -> tuple[int, ...]:
+    def _decode(self, image: Arrays, tokens: int) -> tuple[int, ...]:
         """Decode by greedy search, with one step of the decoder for each token."""
         past, token_ids = self._no_past, [self._manifest.tokens.start]
         while len(token_ids) <= tokens and token_ids[-1] != self._manifest.tokens.sep:
@@ -107,7 +107,7 @@ class OpenVinoPipeline:
                 "position_ids": np.array([[len(token_ids) - 1]]),
                 "attention_mask": np.ones((1, len(token_ids)), np.int64),
             }
-            outputs = self._run(self._decoder, {**step, **past, **cross})
+            outputs = self._run(self._decoder, {**step, **past, **image})
             token_ids.append(int(outputs["logits"].argmax()))
             past = {name: outputs[name.replace("past_key_values", "present")] for name in past}
         return tuple(token_ids[1:])

@@ -64,6 +64,6 @@ def model_table(run: Run[RooflineRow]) -> Table:
     if work:
         note = (
             f"Encoding takes {work.encoder_operations / 1e9:,.1f} G operations. A token reads "
-            f"{megabytes(work.step_bytes)} of weights and cross-attention cache in fp32."
+            f"{megabytes(work.step_bytes)} of weights and hidden states in fp32."
         )
     return Table(f"Roofline of a caption ({run.model})", ("", "encode", "a token"), rows, note)

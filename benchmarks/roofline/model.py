@@ -29,8 +29,8 @@ class Roofline:
 def work_of(checkpoint: Path) -> Work:
     """Count the work of a caption from the checkpoint's configuration.
 
-    Counts matrix products and convolutions, which are all but a few percent. The encoder's work
-    includes the cross-attention keys and values of every decoder layer, once a picture.
+    Counts matrix products and convolutions, which are all but a few percent. Cross-attention reads
+    the encoder's last hidden state, once for all layers, and the weights of its keys and values.
     """
     from transformers import BlipConfig
 
@@ -42,15 +42,14 @@ def work_of(checkpoint: Path) -> Work:
     embedding = patches * hidden * 3 * vision.patch_size**2
     projections = tokens * hidden * (4 * hidden + 2 * vision.intermediate_size)
     attention = 2 * tokens**2 * hidden
-    cross = tokens * hidden * 2 * width * text.num_hidden_layers
-    # Four products of self-attention, query and output of cross-attention, feed-forward.
-    layer = 6 * width**2 + 2 * width * text.intermediate_size
+    # Four products of self-attention, query and output of cross-attention, its key and value,
+    # feed-forward.
+    layer = 6 * width**2 + 2 * hidden * width + 2 * width * text.intermediate_size
     head = width**2 + width * text.vocab_size
     return Work(
-        encoder_operations=2.0
-        * (embedding + (projections + attention) * vision.num_hidden_layers + cross),
+        encoder_operations=2.0 * (embedding + (projections + attention) * vision.num_hidden_layers),
         attention_operations=2.0 * attention * vision.num_hidden_layers,
-        step_bytes=4.0 * ((layer + 2 * tokens * width) * text.num_hidden_layers + head),
+        step_bytes=4.0 * (layer * text.num_hidden_layers + tokens * hidden + head),
     )
 
 

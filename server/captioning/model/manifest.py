@@ -8,12 +8,12 @@ from typing import Literal
 from server.captioning.errors import ModelDirectoryError
 from server.captioning.model.records import read_record
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Precision = Literal["fp32", "int8"]
 
 #: The fields that captions depend on. They do not depend on tool versions and measured figures.
-DIGESTED = ("schema_version", "image", "decoder", "tokens", "generation", "files")
+DIGESTED = ("schema_version", "image", "encoder", "decoder", "tokens", "generation", "files")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,14 @@ class ImageSettings:
     std: tuple[float, float, float]
     rescale_factor: float
     resample: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderShape:
+    """The size of the encoder's last hidden state: positions, and hidden units of each."""
+
+    tokens: int
+    width: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,7 @@ class Manifest:
     precision: Precision
     opset: int
     image: ImageSettings
+    encoder: EncoderShape
     decoder: DecoderShape
     tokens: Tokens
     generation: GenerationDefaults

@@ -12,12 +12,12 @@ def test_work_of_a_checkpoint(tiny_subject: Subject) -> None:
     work = work_of(tiny_subject.required_checkpoint("this test"))
     tokens, hidden, layers, vocabulary = 17, 24, 2, 30524
     patches = 16 * hidden * 3 * 8 * 8
-    projections = tokens * hidden * hidden * (4 + 8 + 2) * layers
+    projections = tokens * hidden * hidden * (4 + 8) * layers
     attention = 2 * tokens * tokens * hidden * layers
     assert work.encoder_operations == 2 * (patches + projections + attention)
     assert work.attention_operations == 2 * attention
-    weights = layers * hidden * hidden * (4 + 2 + 8) + hidden * hidden + hidden * vocabulary
-    assert work.step_bytes == 4 * (weights + 2 * layers * tokens * hidden)
+    weights = layers * hidden * hidden * (4 + 4 + 8) + hidden * hidden + hidden * vocabulary
+    assert work.step_bytes == 4 * (weights + tokens * hidden)
 
 
 def test_the_roofline_follows_from_work_and_rates() -> None:

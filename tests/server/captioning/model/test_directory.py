@@ -95,13 +95,15 @@ def test_a_listed_file_that_is_no_model_is_refused(copy: Path, name: str) -> Non
 
 
 def test_graphs_have_to_fit_the_manifest(copy: Path) -> None:
-    """A graph whose layers, vocabulary or picture size differ from the manifest is refused."""
+    """A graph whose sizes differ from the manifest is refused."""
     manifest = read_manifest(copy)
     for wrong in (
         replace(manifest, decoder=replace(manifest.decoder, layers=2)),
         replace(manifest, decoder=replace(manifest.decoder, layers=4)),
         replace(manifest, decoder=replace(manifest.decoder, vocab_size=40000)),
         replace(manifest, image=replace(manifest.image, height=64)),
+        replace(manifest, encoder=replace(manifest.encoder, tokens=18)),
+        replace(manifest, encoder=replace(manifest.encoder, width=23)),
     ):
         with pytest.raises(ModelDirectoryError, match="its manifest implies"):
             BlipCaptioner.open(rewritten(copy, wrong), threads=1)

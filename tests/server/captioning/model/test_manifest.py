@@ -20,6 +20,7 @@ def test_digest_tells_models_apart() -> None:
     """Every field that captions depend on changes the digest."""
     changes: dict[str, Any] = {
         "image": replace(MANIFEST.image, resample=2),
+        "encoder": replace(MANIFEST.encoder, width=23),
         "decoder": replace(MANIFEST.decoder, max_positions=100),
         "tokens": replace(MANIFEST.tokens, clean_up_spaces=False),
         "generation": replace(MANIFEST.generation, early_stopping=True),
@@ -49,7 +50,7 @@ def changed(path: str, value: Any) -> str:
 @pytest.mark.parametrize(
     ("path", "value", "complaint"),
     [
-        ("schema_version", 2, "schema_version is 2, this server reads 1"),
+        ("schema_version", 1, "schema_version is 1, this server reads 2"),
         ("schema_version", None, "schema_version is None"),
         ("name", 5, "name is 5, not str"),
         ("precision", "fp16", "precision is 'fp16'"),

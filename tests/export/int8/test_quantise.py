@@ -1,25 +1,25 @@
 """int8: what is rewritten, what is kept, and what the gate says of it."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
+import onnx_ir as ir
 import onnxruntime  # type: ignore[import-untyped]
 import pytest
 import torch
 from numpy.typing import NDArray
+from transformers import BlipConfig
 
 from export.__main__ import main
 from export.checkpoint import load_checkpoint
-from export.cross_attention import find_cross_attentions
 from export.errors import QuantisationError
-from export.linears import find_linears
-from export.quantise import ZERO_POINT, block_size, quantise, quantise_blocks, quantise_rows
-from export.scores import find_scores
-from export.sensitivity import layer_sensitivities, through_blocks, through_rows
+from export.int8.quantise import IMAGE_NAME, Places, quantise
+from export.int8.weights import ZERO_POINT, block_size, quantise_blocks, quantise_rows
+from export.sensitivity import fake_quantise_blocks, fake_quantise_rows, layer_sensitivities
 from export.sources import Source
 from export.verification.parity import cases_for
 from export.verification.pictures import generate_pictures
@@ -29,6 +29,7 @@ from server.captioning.model.directory import (
     DECODER,
     ENCODER,
     FILES,
+    TOKENIZER,
     read_manifest,
     sha256_of,
     write_manifest,
@@ -39,11 +40,7 @@ from tests.export.checkpoints import Geometry, build_checkpoint
 # Widths of whole blocks, so that the word embedding lies there once.
 WHOLE_BLOCKS = Geometry(32, 8, 32, 2, 2, 64, 2, 2, max_positions=32)
 #: From and up to, in their type: all that an int8 can be, and tokens and masks of 1.
-INTEGERS = {
-    "tensor(int8)": (-127, 128, np.int8),
-    "tensor(int32)": (-1000, 1000, np.int32),
-    "tensor(int64)": (1, 2, np.int64),
-}
+INTEGERS = {"tensor(int8)": (-127, 128, np.int8), "tensor(int64)": (1, 2, np.int64)}
 
 
 @pytest.fixture(scope="module")
@@ -84,30 +81,39 @@ def test_blocks_divide_a_row_where_they_can(inputs: int, size: int) -> None:
     assert block_size(inputs) == size
 
 
-def test_every_layer_is_quantised(exports: tuple[Path, Path]) -> None:
-    """No linear one, score or cross-attention is left in fp32; files are a quarter as large."""
-    fp32, int8 = exports
+def places(directory: Path) -> tuple[list[str], int]:
+    """Return the names of what is in fp32, and the number of cross-attentions in fp32."""
+    found = Places.find(*(ir.load(directory / file).graph for file in (ENCODER, DECODER)))
+    return found.names(), len(found.image_products)
+
+
+def copy_graphs(source: Path, target: Path) -> BlipConfig:
+    """Copy the graphs of an export. Returns the configuration of its checkpoint."""
     for file in (ENCODER, DECODER):
-        assert find_linears(onnx.load(fp32 / file))
-        assert not find_linears(onnx.load(int8 / file))
-    assert find_scores(onnx.load(fp32 / ENCODER))
-    assert not find_scores(onnx.load(int8 / ENCODER))
-    assert find_cross_attentions(onnx.load(fp32 / DECODER))
-    assert not find_cross_attentions(onnx.load(int8 / DECODER))
+        (target / file).write_bytes((source / file).read_bytes())
+    config: BlipConfig = BlipConfig.from_pretrained(source.parent / "checkpoint")
+    return config
+
+
+def test_every_layer_is_quantised(exports: tuple[Path, Path]) -> None:
+    """No product of a layer is left in fp32; files are a quarter as large."""
+    fp32, int8 = exports
+    assert len(places(fp32)[0]) > 1
+    assert places(fp32)[1] == 2
+    assert places(int8) == ([IMAGE_NAME], 0)
     assert (int8 / DECODER).stat().st_size < 0.3 * (fp32 / DECODER).stat().st_size
 
 
-def test_a_picture_takes_a_quarter_of_the_memory(exports: tuple[Path, Path]) -> None:
-    """What waits between the graphs is in 8 bits too, but for a few sums and scales."""
+def test_an_encoded_picture_takes_half_the_memory(exports: tuple[Path, Path]) -> None:
+    """Its hidden state is there twice, a byte a number, beside a scale and a mean per channel."""
 
     def encoded(directory: Path) -> EncodedImage:
         captioner = BlipCaptioner.open(directory, threads=1)
-        return captioner.encode(np.zeros((1, 3, 32, 32), np.float32))
+        return captioner.encode(np.zeros((32, 32, 3), np.uint8))
 
     fp32, int8 = (encoded(directory) for directory in exports)
-    in_bytes = [each for each in int8.cross_key_values if each.dtype == np.int8]
-    assert 4 * sum(each.nbytes for each in in_bytes) == fp32.nbytes
-    assert len(in_bytes) == len(fp32.cross_key_values)
+    channels = 2 * 4 * WHOLE_BLOCKS.vision_hidden
+    assert int8.nbytes - channels == fp32.nbytes // 2
 
 
 def test_the_manifest_records_the_gate(exports: tuple[Path, Path]) -> None:
@@ -127,7 +133,7 @@ def test_rows_do_not_depend_on_each_other(exports: tuple[Path, Path]) -> None:
     """A row gets the same logits alone as beside a row of much larger activations."""
     session = onnxruntime.InferenceSession(exports[1] / DECODER, providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
-    sizes = {"batch": 2, "cross_batch": 2, "sequence": 1, "past": 3, "past + sequence": 4}
+    sizes = {"batch": 2, "image_batch": 2, "sequence": 1, "past": 3, "past + sequence": 4}
     feeds: dict[str, NDArray[Any]] = {}
     for node in session.get_inputs():
         shape = [sizes.get(size, size) for size in node.shape]
@@ -135,7 +141,7 @@ def test_rows_do_not_depend_on_each_other(exports: tuple[Path, Path]) -> None:
         if node.type in INTEGERS:
             low, high, dtype = INTEGERS[node.type]
             values = rng.integers(low, high, shape, dtype)
-        elif "key_values" in node.name:
+        elif "key_values" in node.name or "image" in node.name:
             values[1] *= 100
         feeds[node.name] = values
     (together,) = session.run(["logits"], feeds)
@@ -143,41 +149,123 @@ def test_rows_do_not_depend_on_each_other(exports: tuple[Path, Path]) -> None:
     np.testing.assert_allclose(together[0], alone[0], atol=1e-4)
 
 
-def test_excluded_layers_stay_as_they_are(exports: tuple[Path, Path], tmp_path: Path) -> None:
+def test_layers_kept_in_fp32_stay_as_they_are(exports: tuple[Path, Path], tmp_path: Path) -> None:
     """By name or pattern; the word embedding stays with the layer that it is tied to."""
-    for file in (ENCODER, DECODER):
-        (tmp_path / file).write_bytes((exports[0] / file).read_bytes())
-    kept = [
-        "encoder.layers.0.*",
+    config = copy_graphs(exports[0], tmp_path)
+    kept = ["encoder.layers.0.*", "decoder.head.predictions.decoder", "decoder.layers.1.*.key"]
+    quantise(tmp_path, config, kept)
+    vision = ("query", "key", "value", "projection", "mlp.fc1", "mlp.fc2", "scores")
+    names, cross_attentions = places(tmp_path)
+    assert set(names) == {
+        *(f"encoder.layers.0.{name}" for name in vision),
         "decoder.head.predictions.decoder",
-        "decoder.layers.1.*.key_values",
-    ]
-    quantise(tmp_path, kept)
-    encoder, decoder = (onnx.load(tmp_path / file) for file in (ENCODER, DECODER))
-    assert {each.name.partition(".mlp")[0] for each in find_linears(encoder)} == {
-        f"layers.0{part}" for part in ("", ".query", ".key", ".value", ".projection")
+        "decoder.layers.1.cross_attention.key",
+        IMAGE_NAME,
     }
-    assert [each.name for each in find_scores(encoder)] == ["layers.0.scores"]
-    assert [each.name for each in find_cross_attentions(decoder)] == [
-        "layers.1.cross_attention.key_values"
-    ]
-    assert [each.name for each in find_linears(decoder)] == ["head.predictions.decoder"]
-    assert not any(node.op_type == "GatherBlockQuantized" for node in decoder.graph.node)
+    assert cross_attentions == 0
+    nodes = ir.load(tmp_path / DECODER).graph
+    assert not any(node.op_type == "GatherBlockQuantized" for node in nodes)
 
 
-def test_every_layer_that_the_advice_may_name_can_be_excluded(
+def test_the_picture_can_stay_in_fp32(exports: tuple[Path, Path], tmp_path: Path) -> None:
+    """Encoder and decoder then agree on float32, and the runtime takes them."""
+    config = copy_graphs(exports[0], tmp_path)
+    (tmp_path / TOKENIZER).write_bytes((exports[0] / TOKENIZER).read_bytes())
+    quantise(tmp_path, config, [IMAGE_NAME])
+    assert places(tmp_path) == ([IMAGE_NAME], 2)
+    files = {name: sha256_of(tmp_path / name) for name in FILES}
+    write_manifest(tmp_path, replace(read_manifest(exports[0]), files=files))
+    captioner = BlipCaptioner.open(tmp_path, threads=1)
+    (image,) = captioner.encode(np.zeros((32, 32, 3), np.uint8)).arrays
+    assert image.dtype == np.float32
+
+
+def test_every_layer_that_the_advice_may_name_can_be_kept_in_fp32(
     exports: tuple[Path, Path], tmp_path: Path
 ) -> None:
     """With all of them kept in fp32 there is no node of int8 left in either graph."""
     checkpoint = load_checkpoint(Source(exports[0].parent / "checkpoint", "tiny", None))
     case = cases_for(generate_pictures(1))[0]
     named = [each.layer for each in layer_sensitivities(checkpoint, [case], [(1, 2, 3)])]
+    quantise(tmp_path, copy_graphs(exports[0], tmp_path), named)
     for file in (ENCODER, DECODER):
-        (tmp_path / file).write_bytes((exports[0] / file).read_bytes())
-    quantise(tmp_path, named)
-    for file in (ENCODER, DECODER):
-        nodes = onnx.load(tmp_path / file).graph.node
+        nodes = ir.load(tmp_path / file).graph
         assert not any("Quantize" in node.op_type or "NBits" in node.op_type for node in nodes)
+
+
+def as_constant(graph: ir.Graph, name: str) -> None:
+    """Have a node put out what an initializer was, as an exporter might."""
+    weight = next(each for each in graph.initializers.values() if each.name == name)
+    assert weight.const_value is not None
+    node = ir.Node("", "Constant", [], [ir.AttrTensor("value", weight.const_value)])
+    graph.insert_before(graph[0], node)
+    weight.replace_all_uses_with(node.outputs[0])
+
+
+def weight_of(graph: ir.Graph, module: str) -> str:
+    """Return the name of the weight that a module's product reads."""
+    (product,) = (
+        each for each in graph if each.op_type == "MatMul" and f"/{module}/" in str(each.name)
+    )
+    weight = product.inputs[1]
+    assert weight is not None
+    assert weight.name is not None
+    return weight.name
+
+
+def rename_softmax(graph: ir.Graph) -> None:
+    next(node for node in graph if node.op_type == "Softmax").op_type = "Hardmax"
+
+
+def untie_embedding(graph: ir.Graph) -> None:
+    head = next(each for each in reversed(graph) if each.op_type == "Gemm")
+    weight = head.inputs[1]
+    assert weight is not None
+    (gather,) = (each.node for each in weight.uses() if each.node.op_type == "Gather")
+    gather.op_type = "GatherElements"
+
+
+def rename_attention(graph: ir.Graph) -> None:
+    next(node for node in graph if "attend/MatMul_1" in str(node.name)).name = "MatMul_77"
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "complaint"),
+    [
+        (
+            ENCODER,
+            lambda graph: as_constant(graph, weight_of(graph, "layers.1/mlp/fc1")),
+            "11 linear layers of the encoder .* implies 12",
+        ),
+        (ENCODER, rename_softmax, "1 attention scores of the encoder .* implies 2"),
+        (
+            DECODER,
+            lambda graph: as_constant(graph, weight_of(graph, "layers.0/attention/qkv")),
+            "13 linear layers of the decoder .* implies 14",
+        ),
+        (
+            DECODER,
+            lambda graph: as_constant(graph, weight_of(graph, "layers.0/cross_attention/value")),
+            "3 per-head products of the decoder .* implies 4",
+        ),
+        (DECODER, untie_embedding, "0 word embeddings tied to the word head .* implies 1"),
+        (DECODER, rename_attention, "1 cross-attentions of the decoder .* implies 2"),
+    ],
+)
+def test_a_graph_that_the_exporter_wrote_otherwise_is_refused(
+    exports: tuple[Path, Path],
+    tmp_path: Path,
+    file: str,
+    change: Callable[[ir.Graph], None],
+    complaint: str,
+) -> None:
+    """Where less is found than the configuration implies, nothing stays in fp32 unnoticed."""
+    config = copy_graphs(exports[0], tmp_path)
+    model = ir.load(tmp_path / file)
+    change(model.graph)
+    ir.save(model, tmp_path / file)
+    with pytest.raises(QuantisationError, match=complaint):
+        quantise(tmp_path, config)
 
 
 def test_graphs_of_different_precision_are_refused(
@@ -193,10 +281,11 @@ def test_graphs_of_different_precision_are_refused(
         BlipCaptioner.open(tmp_path, threads=1)
 
 
-def test_a_name_that_fits_no_layer_is_told(exports: tuple[Path, Path]) -> None:
+def test_a_name_that_fits_no_layer_is_told(exports: tuple[Path, Path], tmp_path: Path) -> None:
     """With examples of names that do."""
-    with pytest.raises(QuantisationError, match=r"--exclude encoder\.nothing .* encoder\.layers"):
-        quantise(exports[0], ["encoder.nothing"])
+    config = copy_graphs(exports[0], tmp_path)
+    with pytest.raises(QuantisationError, match=r"--keep-fp32 encoder\.nothing .* encoder\.layers"):
+        quantise(tmp_path, config, ["encoder.nothing"])
 
 
 def test_too_few_equal_captions_fail_and_name_layers(
@@ -217,7 +306,7 @@ def test_too_few_equal_captions_fail_and_name_layers(
 def test_the_simulation_rounds_as_the_export_does() -> None:
     """Within half a step, and not at all what lies on a level already."""
     weight = torch.randn(4, 40, generator=torch.Generator().manual_seed(0))
-    for through in (through_rows, through_blocks):
-        rounded = through(weight)
+    for fake_quantise in (fake_quantise_rows, fake_quantise_blocks):
+        rounded = fake_quantise(weight)
         assert 0 < (rounded - weight).abs().max() < weight.abs().max() / 250
-        torch.testing.assert_close(through(rounded), rounded)
+        torch.testing.assert_close(fake_quantise(rounded), rounded)

@@ -3,67 +3,51 @@
 from typing import cast
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
+import onnx_ir as ir
 import pytest
 import torch
-from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto
-from onnx.helper import (
-    make_graph,
-    make_model,
-    make_node,
-    make_opsetid,
-    make_tensor_value_info,
-)
+from onnx.helper import make_node
 from transformers import BlipConfig, BlipVisionConfig
 from transformers.models.blip.modeling_blip import BlipEncoderLayer
 
+from export.int8.attention_scores import find_scores, quantise_scores
+from export.int8.onnx_graph import GraphRewriter, remove_unused
 from export.layers import VisionLayer
-from export.linears import rewrite
-from export.onnx_configs import OPSET
-from export.scores import CONSTANTS, find_scores, quantised
 from export.sensitivity import quantised_scores
+from tests.export.int8.graphs import Floats, graph_of, run
 
 SHAPE = (1, 9, 2, 8)  # batch, tokens, heads, width of a head
-Floats = NDArray[np.float32]
 
 
-def attention() -> ModelProto:
+def attention() -> ir.Model:
     """Query and key f32 SHAPE to probabilities f32 [batch, heads, tokens, tokens]."""
-    float_tensor = TensorProto.FLOAT
     nodes = [
         make_node("Transpose", ["query"], ["heads"], perm=[0, 2, 1, 3]),
         make_node("Transpose", ["key"], ["transposed"], perm=[0, 2, 3, 1]),
         make_node("MatMul", ["heads", "transposed"], ["product"], "/layers.7/MatMul"),
         make_node("Softmax", ["product"], ["probabilities"]),
     ]
-    inputs = [make_tensor_value_info(name, float_tensor, SHAPE) for name in ("query", "key")]
-    outputs = [
-        make_tensor_value_info(name, float_tensor, None) for name in ("product", "probabilities")
-    ]
-    graph = make_graph(nodes, "attention", inputs, outputs)
-    return make_model(graph, opset_imports=[make_opsetid("", OPSET)], ir_version=8)
+    return graph_of(
+        nodes, dict.fromkeys(("query", "key"), SHAPE), {"product": None, "probabilities": None}
+    )
 
 
-def int8_attention() -> ModelProto:
+def int8_attention() -> ir.Model:
     model = attention()
-    (scores,) = find_scores(model)
-    rewrite(model, quantised(scores), CONSTANTS)
+    quantise_scores(GraphRewriter(model), find_scores(model.graph))
+    remove_unused(model)
     return model
 
 
-def scores_of(model: ModelProto, query: Floats, key: Floats) -> Floats:
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    scores: Floats = session.run(["product"], {"query": query, "key": key})[0]
+def scores_of(model: ir.Model, query: Floats, key: Floats) -> Floats:
+    scores: Floats = run(model, {"query": query, "key": key})["product"]
     return scores
 
 
 def test_a_product_in_front_of_a_softmax_is_found() -> None:
     """Under the name of the module that it belongs to, and no more once it is in int8."""
-    assert [each.name for each in find_scores(attention())] == ["layers.7.scores"]
-    assert find_scores(int8_attention()) == []
+    assert [each.name for each in find_scores(attention().graph)] == ["layers.7.scores"]
+    assert find_scores(int8_attention().graph) == []
 
 
 @pytest.mark.parametrize("offset", [0, 3])
@@ -92,16 +76,17 @@ def test_keys_of_nothing_but_zeros_score_zero() -> None:
 def test_the_key_fills_signed_bytes() -> None:
     """Unsigned ones would come out right as well, and take twice as long; fewer levels, too."""
     model = int8_attention()
-    (product,) = (node for node in model.graph.node if node.op_type == "MatMulIntegerToFloat")
-    model.graph.output.append(make_tensor_value_info(product.input[1], TensorProto.INT8, None))
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    (product,) = (node for node in model.graph if node.op_type == "MatMulIntegerToFloat")
+    key = product.inputs[1]
+    assert key is not None
+    key.dtype = ir.DataType.INT8
+    model.graph.outputs.append(key)
     rng = np.random.default_rng(0)
     feeds = {name: rng.standard_normal(SHAPE, dtype=np.float32) for name in ("query", "key")}
-    key = session.run(None, feeds)[-1]
-    assert key.dtype == np.int8
-    assert abs(key.astype(int)).max() == 127
+    assert key.name is not None
+    values = run(model, feeds)[key.name]
+    assert values.dtype == np.int8
+    assert abs(values.astype(int)).max() == 127
 
 
 def test_the_simulation_changes_a_layer_only_for_a_while() -> None:
