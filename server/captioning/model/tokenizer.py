@@ -43,7 +43,7 @@ class PromptTokenizer:
             raise ModelDirectoryError(f"{path} does not put [CLS] and [SEP] around a text.")
         known, embedded = tokenizer.get_vocab_size(), manifest.decoder.vocab_size
         if known > embedded:
-            raise ModelDirectoryError(f"{path} has {known} tokens, the decoder {embedded}.")
+            raise ModelDirectoryError(f"{path} knows {known} tokens, the decoder {embedded}.")
         return cls(tokenizer, manifest.tokens)
 
     def encode(self, prompt: str | None) -> tuple[int, ...]:

@@ -67,7 +67,7 @@ def with_another_word(document: dict[str, Any]) -> None:
     ("change", "complaint"),
     [
         (without_post_processor, r"does not put \[CLS\] and \[SEP\] around"),
-        (with_another_word, "has 30525 tokens, the decoder 30524"),
+        (with_another_word, "knows 30525 tokens, the decoder 30524"),
     ],
 )
 def test_a_tokenizer_that_does_not_fit_is_refused(
