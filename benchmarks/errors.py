@@ -1,33 +1,13 @@
-"""Why a benchmark can't give figures. Each message is one line: the thing, and what to do about it.
-
-BenchmarkError
-├── ServerUnavailable
-├── WrongAnswer
-├── ModelUnavailable
-├── PeerUnavailable
-└── RecordError
-"""
+"""Errors that end a benchmark with one line: the thing, the value and the remedy."""
 
 
 class BenchmarkError(Exception):
-    """The base of every error a benchmark ends with on purpose."""
+    """Base class of the errors that a benchmark raises on purpose."""
 
 
-class ServerUnavailable(BenchmarkError):
-    """Nothing answers where a server should, or it does not start."""
+class Unavailable(BenchmarkError):
+    """A server, model, package, checkout or record is not here in the required form."""
 
 
 class WrongAnswer(BenchmarkError):
-    """A server or a pipeline answers, but not what it was asked for: its speed means nothing."""
-
-
-class ModelUnavailable(BenchmarkError):
-    """The model to measure with is not on this machine in the form that is needed."""
-
-
-class PeerUnavailable(BenchmarkError):
-    """A pipeline to compare with lacks packages or files; the others can be measured without it."""
-
-
-class RecordError(BenchmarkError):
-    """A recorded run can't be read."""
+    """A server or a pipeline returned something else than the expected caption."""

@@ -1,69 +1,58 @@
-"""Flags that several benchmarks share, and what they choose."""
+"""The flags that several benchmarks share, and the models and servers that they choose."""
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.errors import ModelUnavailable
 from benchmarks.http.client import Target
 from benchmarks.http.servers import our_server, tutorial_server
+from benchmarks.project import available_threads
 from benchmarks.subjects import BASE, Subject, find_subject
-from server.captioning.threads import available_threads
 
 SERVERS = ("ours", "tutorial")
 
 
 def positive(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise ArgumentTypeError(f"{text!r} is no whole number above 0")
+        raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
-def positive_number(text: str) -> float:
-    return _number(text, 0, float("inf"))
+def number(least: float, most: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise ArgumentTypeError(f"{text!r} is not a number between {least:g} and {most:g}")
+        return value
 
-
-def share(text: str) -> float:
-    return 0.0 if text == "0" else _number(text, 0, 1)
-
-
-def _number(text: str, low: float, high: float) -> float:
-    """In (low, high]; infinity and NaN are no numbers here."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not low < number <= high or number == float("inf"):
-        raise ArgumentTypeError(f"{text!r} is no number above {low:g}, at most {high:g}")
-    return number
+    return parse
 
 
 def add_model_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="DIR",
-        help=f"model directory, or `{BASE}` for base geometry with random weights (default)",
+        help=f"model directory, or `{BASE}`: base geometry with random weights (default)",
     )
     parser.add_argument(
         "--threads",
         type=positive,
         default=available_threads(),
-        help="threads that each pipeline computes with (default: %(default)s, all there are)",
+        help="threads of each server or pipeline (default: %(default)s, all that are available)",
     )
 
 
 def add_server_arguments(parser: ArgumentParser) -> None:
     add_model_arguments(parser)
-    parser.add_argument("--precision", choices=["fp32", "int8"], default="fp32")
+    parser.add_argument("--precision", choices=["fp32", "int8"], default="int8")
     parser.add_argument(
         "--url",
-        help="measure the server that runs there and start none; with --model its captions are "
-        "compared with that model's, else with its own first ones",
-    )
-    parser.add_argument(
-        "--no-x-cache",
-        action="store_true",
-        help="the server of --url states in its body alone whether a caption was cached",
+        help="measure the server at this address and start none; its captions are compared with "
+        "those of --model, or with its own first ones",
     )
     parser.add_argument(
         "--servers",
@@ -75,19 +64,15 @@ def add_server_arguments(parser: ArgumentParser) -> None:
 
 
 def chosen_subject(options: Namespace) -> Subject | None:
-    """The model to measure with; None for a server by URL of which no model is known.
+    """Return the model to measure with; None for a server by URL without --model.
 
-    Raises ModelUnavailable, also for a form of the model that a server to be started lacks.
+    Raises Unavailable, also for a checkpoint that the tutorial's server lacks.
     """
     if options.url and options.model is None:
         return None
     subject = find_subject(options.model or BASE)
-    subject.directory(options.precision)
-    if not options.url and "tutorial" in options.servers and subject.checkpoint is None:
-        raise ModelUnavailable(
-            f"the tutorial's server needs the transformers checkpoint of {subject.label}, which is "
-            "not here; leave it out with --servers ours"
-        )
+    if not options.url and "tutorial" in options.servers:
+        subject.required_checkpoint("the tutorial's server (leave it out with --servers ours)")
     return subject
 
 
@@ -96,31 +81,25 @@ def model_label(options: Namespace, subject: Subject | None) -> str:
 
 
 def references(options: Namespace, subject: Subject | None) -> dict[str, Path]:
-    """By server, the model directory that captions as it does, as far as there is one."""
+    """Return, by server, the model directory with the same captions. Raises Unavailable."""
     if subject is None:
         return {}
-    precisions = {"tutorial": "fp32"}
-    wanted = {
-        name: precisions.get(name, options.precision)
-        for name in (["server"] if options.url else options.servers)
-    }
-    return {
-        name: subject.directories[precision]
-        for name, precision in wanted.items()
-        if precision in subject.directories
-    }
+    names = ["server"] if options.url else options.servers
+    precisions = {name: "fp32" if name == "tutorial" else options.precision for name in names}
+    return {name: subject.directory(precision) for name, precision in precisions.items()}
 
 
-def start_servers(stack: ExitStack, options: Namespace, subject: Subject | None) -> list[Target]:
-    """The servers to measure, running until the stack closes. Raises ServerUnavailable."""
-    if options.url:
-        return [Target("server", options.url.rstrip("/"), states_cache=not options.no_x_cache)]
-    assert subject
+def start_servers(
+    stack: ExitStack, options: Namespace, subject: Subject | None, names: list[str]
+) -> list[Target]:
+    """Start the named servers, or name that of --url; the stack stops them. Raises Unavailable."""
+    if subject is None or options.url:
+        return [Target("server", options.url.rstrip("/"), states_cache=False)]
     targets = []
-    if "ours" in options.servers:
+    if "ours" in names:
         directory = subject.directory(options.precision)
-        targets.append(stack.enter_context(our_server(directory, options.threads)))
-    if "tutorial" in options.servers:
-        assert subject.checkpoint
-        targets.append(stack.enter_context(tutorial_server(subject.checkpoint, options.threads)))
+        targets.append(stack.enter_context(our_server("ours", directory, options.threads)))
+    if "tutorial" in names:
+        checkpoint = subject.required_checkpoint("the tutorial's server")
+        targets.append(stack.enter_context(tutorial_server(checkpoint, options.threads)))
     return targets

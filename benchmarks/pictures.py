@@ -1,4 +1,4 @@
-"""Pictures to upload: files of given sizes, and as many different files of each as are wanted."""
+"""Pictures to upload: JPEG files of given sizes, and any number of different files of each."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -6,7 +6,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-#: Of the texture, in pixels. It repeats, which no one looking at single pixels would notice.
+#: Side of the repeated texture, in pixels.
 TILE = 256
 JPEG_QUALITY = 90
 START_OF_IMAGE, COMMENT = b"\xff\xd8", b"\xff\xfe"
@@ -14,7 +14,7 @@ START_OF_IMAGE, COMMENT = b"\xff\xd8", b"\xff\xfe"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """In pixels. `texture` is the amplitude of noise, by which JPEG files grow as photos' do."""
+    """Pixels, and the amplitude of noise that gives a JPEG file the size of a photo's."""
 
     name: str
     width: int
@@ -35,20 +35,20 @@ SIZES = {
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A JPEG file, and the name that its captions are known by."""
+    """A JPEG file and the name by which its captions are verified."""
 
     name: str
     jpeg: bytes
 
     def as_file(self, serial: str) -> bytes:
-        """The same picture in a file of its own: to a cache it is new, its caption is the same."""
+        """Return a file with the same pixels and a comment: a cache key of its own."""
         text = f"benchmark {serial}".encode()
         segment = COMMENT + (len(text) + 2).to_bytes(2, "big") + text
         return START_OF_IMAGE + segment + self.jpeg.removeprefix(START_OF_IMAGE)
 
 
 def draw(size: Size, index: int) -> Picture:
-    """Soft colours under a fine texture; the same `index` gives the same picture."""
+    """Draw soft colours under a fine texture; an `index` always gives the same picture."""
     rng = np.random.default_rng(index)
     colours = Image.fromarray(rng.integers(256, size=(5, 5, 3), dtype=np.uint8))
     soft = np.asarray(colours.resize((size.width, size.height), Image.Resampling.BICUBIC), np.int16)

@@ -1,4 +1,7 @@
-"""Work in a process of its own: two runtimes in one process spin against each other's threads."""
+"""Run functions in a process of their own.
+
+Two runtimes in one process would wait for each other's spinning threads.
+"""
 
 import multiprocessing
 import signal
@@ -12,16 +15,18 @@ T = TypeVar("T")
 
 
 class Call(Protocol):
-    """Calls a function in the other process and waits; what it raises is raised here."""
+    """Calls a function in the other process, waits, and raises its exceptions here."""
 
     def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
 
 
 @contextmanager
 def process() -> Iterator[Call]:
-    """A fresh interpreter, the same one for every call, gone when the block ends."""
+    """Start a fresh interpreter that serves all calls and ends with the block."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=_leave_interrupts) as executor:
+    # Ctrl-C reaches the whole process group, but the parent ends its workers.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(1, context, signal.signal, ignore) as executor:
 
         def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
             return executor.submit(function, *args, **kwargs).result()
@@ -29,22 +34,8 @@ def process() -> Iterator[Call]:
         yield call
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C goes to the whole group; the parent alone decides what ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def peak_memory() -> int:
-    """The most bytes that this process ever had in memory, of itself and not of its parent."""
-    return _memory("VmHWM")
-
-
-def resident_memory() -> int:
-    """The bytes that this process has in memory."""
-    return _memory("VmRSS")
-
-
-def _memory(field: str) -> int:
-    with open("/proc/self/status") as status:
+def peak_memory(pid: int | str = "self") -> int:
+    """Return the greatest resident memory that a process had, in bytes."""
+    with open(f"/proc/{pid}/status") as status:
         fields = dict(line.split(":", 1) for line in status)
-    return int(fields[field].split()[0]) * 1024
+    return int(fields["VmHWM"].split()[0]) * 1024

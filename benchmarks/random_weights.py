@@ -1,13 +1,13 @@
-"""Weights for a model that nobody trained."""
+"""Random weights for a model that was never trained."""
 
 import torch
 
 
 def randomise(model: torch.nn.Module, seed: int) -> None:
-    """Normal weights scaled by fan-in, in place.
+    """Draw normal weights scaled by fan-in, in place.
 
-    So scaled, and unlike transformers' own initialisation, they give captions that depend on the
-    picture, and hardly ever a tie between two tokens.
+    Unlike transformers' own initialisation, this scale gives captions that depend on the picture,
+    and two tokens of equal probability are rare.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():

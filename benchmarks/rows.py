@@ -1,14 +1,17 @@
-"""What is measured, one record each; durations in seconds."""
+"""Records of measurements, one dataclass per kind of row; all durations in seconds."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["cold", "new prompt", "cached", "floor"]
+Kind = Literal["cold", "new prompt", "cached", "8 at once"]
 
 
 @dataclass(frozen=True, slots=True)
 class LatencySample:
-    """One request; `phases` as the server states them. The floor is a route that only reads."""
+    """One request, with the phases that the server states in Server-Timing.
+
+    For "8 at once", `seconds` is an eighth of the time until all eight are answered.
+    """
 
     round: int
     server: str
@@ -19,46 +22,32 @@ class LatencySample:
 
 
 @dataclass(frozen=True, slots=True)
-class CaptionFloor:
-    """The least that a caption without prompt takes a server, at this machine's best rates.
-
-    `encode` is of the picture, `token` of a decoder step, of which there are `tokens` on average.
-    """
+class ServerMemory:
+    """The greatest resident memory of a server process after all rounds."""
 
     server: str
-    precision: str
-    encode: float
-    token: float
-    tokens: float
-
-    @property
-    def seconds(self) -> float:
-        return self.encode + self.tokens * self.token
+    peak_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPoint:
-    """One level of load on one server.
+    """Requests at `rate` a second on average, on one server, until the last answer.
 
-    `level` is a number of connections that each wait for their answer (closed loop), or requests
-    a second that arrive whatever the server does (open loop). `latencies` are those of captions,
-    in an open loop from when they were to be sent. `statuses` counts answers, 0 for none at all.
-    `hits` were answered from the cache, `expected_hits` were in it.
+    `latencies` are those of captions and count from the scheduled time of the request. `statuses`
+    counts answers by HTTP status, 0 for no answer. `hits` were answered from the cache.
     """
 
     server: str
-    loop: Literal["closed", "open"]
-    level: float
+    rate: float
     seconds: float
     latencies: tuple[float, ...]
     statuses: dict[int, int]
     hits: int
-    expected_hits: int
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A pipeline that can't be measured here."""
+    """A pipeline that cannot be measured on this machine."""
 
     pipeline: str
     reason: str
@@ -66,7 +55,7 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """How long a pipeline took from a running interpreter to its first caption."""
+    """The time from a running interpreter to a pipeline's first caption."""
 
     pipeline: str
     precision: str
@@ -75,7 +64,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """One caption of `tokens` tokens; `peak_bytes` is the most memory its process had until now."""
+    """One caption of at most `tokens` tokens; `peak_bytes` is its process's greatest memory."""
 
     round: int
     pipeline: str
@@ -90,57 +79,37 @@ class Captioned:
     def seconds(self) -> float:
         return self.preprocess + self.encode + self.decode
 
+    @property
+    def seconds_per_token(self) -> float:
+        return self.decode / len(self.token_ids)
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a caption takes at least: arithmetic of the encoder, bytes that a token's step reads.
+    """The least work of a caption of one picture, bytes as in fp32.
 
-    Multiplications and additions both count; those of attention, between activations alone, are
-    among the encoder's. Bytes are those of fp32.
+    Multiplications and additions both count as operations. `attention_operations`, the products of
+    two activations, are part of `encoder_operations`. A decoder step reads `step_bytes`: weights
+    and the encoder's last hidden state.
     """
 
     encoder_operations: float
     attention_operations: float
-    weight_bytes: float
-    cross_bytes: float
+    step_bytes: float
 
 
-#: Each beside the one that it is compared with.
-Case = Literal[
-    "preprocess 12 MP",
-    "preprocess 12 MP, decoded in full",
-    "new prompt on a known picture",
-    "the same on a new picture",
-    "one of 8 pictures at once",
-    "one of 8 pictures in turn",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Beyond:
-    """What one caption alone doesn't show, as the server does it; `seconds` are for one picture.
-
-    `resident_bytes` is the memory that the process then has.
-    """
-
-    round: int
-    case: Case
-    seconds: float
-    resident_bytes: int
-
-
-Kernel = Literal["sgemm", "bf16 gemm", "int8 gemm", "memory read"]
+Kernel = Literal["fp32 gemm", "bf16 gemm", "int8 gemm", "memory read"]
 
 
 @dataclass(frozen=True, slots=True)
 class MachineRate:
-    """What this machine did in one round: operations or bytes a second."""
+    """The rate of one kernel in one round, in operations or bytes a second."""
 
     round: int
     kernel: Kernel
     rate: float
 
 
-LatencyRow = LatencySample | CaptionFloor
-LoadRow = LoadPoint | CaptionFloor
-PipelineRow = Absent | Loaded | Captioned | Beyond | Work | MachineRate
+LatencyRow = LatencySample | ServerMemory
+RooflineRow = Work | MachineRate
+PipelineRow = Absent | Loaded | Captioned | Work | MachineRate

@@ -1,4 +1,4 @@
-"""One kind of table, for the terminal and for the page."""
+"""Tables for the terminal and for Markdown pages, and the formats of their cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from benchmarks.summaries import Summary
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The first column names what a row is about, the others hold numbers."""
+    """The first column names the subject of a row, the others hold figures."""
 
     title: str
     columns: tuple[str, ...]
@@ -19,11 +19,8 @@ class Table:
     note: str = ""
 
     def to_markdown(self) -> str:
-        lines = [
-            _markdown_row(self.columns),
-            _markdown_row(["---", *["---:"] * (len(self.columns) - 1)]),
-            *(_markdown_row(row) for row in self.rows),
-        ]
+        rule = ("---", *["---:"] * (len(self.columns) - 1))
+        lines = [f"| {' | '.join(cells)} |" for cells in (self.columns, rule, *self.rows)]
         note = f"\n{self.note}\n" if self.note else ""
         return f"**{self.title}**\n\n" + "\n".join(lines) + f"\n{note}"
 
@@ -32,42 +29,47 @@ def print_tables(tables: Sequence[Table], console: Console) -> None:
     for table in tables:
         shown = rich.table.Table(title=table.title, caption=table.note or None)
         for index, name in enumerate(table.columns):
-            # A narrow terminal may wrap numbers; a name cut short names nothing.
+            # Figures may wrap in a narrow terminal, names must stay whole.
             shown.add_column(name, justify="right" if index else "left", no_wrap=not index)
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)
 
 
-def duration(seconds: float) -> str:
-    """Three digits in the unit that suits: 2.40 s, 74.0 ms, 0.240 ms."""
-    if seconds >= 1:
-        return f"{seconds:#.3g} s"
-    return f"{seconds * 1000:#.3g} ms".replace(". ", " ")
+def duration(seconds: float | None) -> str:
+    """Format three digits in a suitable unit: 2.40 s, 74.0 ms, 0.240 ms; empty for None."""
+    if seconds is None:
+        return ""
+    value, unit = (seconds, "s") if seconds >= 1 else (seconds * 1000, "ms")
+    return f"{value:#.3g}".removesuffix(".") + f" {unit}"
 
 
 def with_spread(summary: Summary) -> str:
-    """The median, and between which values all measurements lie."""
+    """Format the median, then the least and the greatest value."""
     if summary.count == 1:
         return duration(summary.p50)
-    return f"{duration(summary.p50)} ({_short(summary.min)} to {_short(summary.max)})"
+    low, high = duration(summary.min), duration(summary.max)
+    return f"{duration(summary.p50)} ({low} to {high})"
+
+
+def percentiles(summary: Summary | None) -> tuple[str, ...]:
+    """Format the cells of PERCENTILES; empty where the sample does not support them."""
+    if summary is None:
+        return ("0", *[""] * (len(PERCENTILES) - 1))
+    shown = (summary.p50, summary.p90, summary.p99, summary.min, summary.max)
+    return (str(summary.count), *map(duration, shown))
+
+
+PERCENTILES = ("n", "p50", "p90", "p99", "min", "max")
 
 
 def times(factor: float) -> str:
     return f"{factor:,.0f}x" if factor >= 100 else f"{factor:.3g}x"
 
 
-def a_second(rate: float) -> str:
+def per_second(rate: float) -> str:
     return f"{rate:,.0f}/s" if rate >= 100 else f"{rate:.3g}/s"
 
 
 def megabytes(size: float) -> str:
     return f"{size / 1e6:,.0f} MB" if size >= 10e6 else f"{size / 1e6:.2g} MB"
-
-
-def _short(seconds: float) -> str:
-    return duration(seconds).rsplit(" ", 1)[0] if seconds < 1 else duration(seconds)
-
-
-def _markdown_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

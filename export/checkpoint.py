@@ -1,4 +1,4 @@
-"""A BLIP captioning checkpoint, loaded with transformers and checked to be one."""
+"""Load a BLIP captioning checkpoint with transformers and check that it can be exported."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,28 +12,13 @@ from transformers import (
 )
 
 from export.errors import SourceError
+from export.generation import check_generation
 from export.sources import Source
-
-# What a generation configuration can ask for beyond the runtime's search.
-UNSUPPORTED_GENERATION = (
-    "bad_words_ids",
-    "begin_suppress_tokens",
-    "do_sample",
-    "exponential_decay_length_penalty",
-    "forced_bos_token_id",
-    "forced_eos_token_id",
-    "max_new_tokens",
-    "min_length",
-    "min_new_tokens",
-    "num_beam_groups",
-    "renormalize_logits",
-    "suppress_tokens",
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The model in fp32 and evaluation mode, and what makes its inputs."""
+    """A model in fp32 and evaluation mode, with its image processor and tokenizer."""
 
     source: Source
     model: BlipForConditionalGeneration
@@ -45,9 +30,11 @@ class Checkpoint:
         return self.model.config.text_config
 
     @property
-    def generation(self) -> Any:
-        """The decoder's own configuration, for BLIP's generate calls the decoder's generate."""
-        return self.model.text_decoder.generation_config
+    def generation(self) -> GenerationConfig:
+        """The text decoder's generation configuration, which BLIP's generate uses."""
+        generation = self.model.text_decoder.generation_config
+        assert generation is not None  # as in every class of transformers that can generate
+        return generation
 
     @property
     def parameters(self) -> int:
@@ -55,9 +42,12 @@ class Checkpoint:
 
 
 def load_checkpoint(source: Source) -> Checkpoint:
-    """Raises SourceError for unreadable or missing weights, and for settings not supported."""
+    """Load `source`.
+
+    Raises SourceError for unreadable or missing weights, and for settings that are not supported.
+    """
     try:
-        # In fp32, whatever type the weights were saved in.
+        # The reference computes in fp32, whatever type the weights were saved in.
         model, report = BlipForConditionalGeneration.from_pretrained(
             source.directory,
             dtype=torch.float32,
@@ -66,12 +56,16 @@ def load_checkpoint(source: Source) -> Checkpoint:
         )
         images = BlipImageProcessor.from_pretrained(source.directory, local_files_only=True)
         tokenizer = BertTokenizerFast.from_pretrained(source.directory, local_files_only=True)
-    # A broken file raises nearly anything, by the format that it is in.
+    # The exception for a broken file depends on its format and can be of nearly any type.
     except Exception as exc:
-        raise SourceError(f"{source.name} can't be loaded: {_first_line(exc)}") from exc
+        raise SourceError(
+            f"{source.name} can't be loaded: {_first_line(exc)}; "
+            "download or save the checkpoint again."
+        ) from exc
     if missing := sorted(report["missing_keys"]):
         raise SourceError(
-            f"{source.name} lacks {len(missing)} of the model's weights, {missing[0]} among them."
+            f"{source.name} lacks {len(missing)} of the model's weights, {missing[0]} among them; "
+            "make config.json agree with the weights."
         )
     checkpoint = Checkpoint(source, model.eval(), images, tokenizer)
     _check_supported(checkpoint)
@@ -79,25 +73,27 @@ def load_checkpoint(source: Source) -> Checkpoint:
 
 
 def _check_supported(checkpoint: Checkpoint) -> None:
-    """Refuse what loads but would be exported wrong: the graphs and the runtime do without it."""
+    """Raise SourceError for settings that load but that graphs and runtime do not implement."""
     name = checkpoint.source.name
     text, images = checkpoint.text_config, checkpoint.image_processor
     position = getattr(text, "position_embedding_type", "absolute")
     if position != "absolute":
-        raise SourceError(f"{name} has {position} position embeddings; only absolute ones work.")
+        raise SourceError(
+            f"{name} has {position} position embeddings; only absolute ones can be exported."
+        )
     for step in ("do_resize", "do_rescale", "do_normalize"):
         if not getattr(images, step):
-            raise SourceError(f"{name} sets {step} to false in preprocessor_config.json.")
+            raise SourceError(
+                f"{name} sets {step} to false in preprocessor_config.json; "
+                "only true can be exported."
+            )
     side = checkpoint.model.config.vision_config.image_size
     if dict(images.size) != {"height": side, "width": side}:
         raise SourceError(
             f"{name} prepares pictures of {dict(images.size)}, its vision model takes {side}; "
             "make preprocessor_config.json and config.json agree."
         )
-    default = GenerationConfig()
-    for option in UNSUPPORTED_GENERATION:
-        if (value := getattr(checkpoint.generation, option)) != getattr(default, option):
-            raise SourceError(f"{name} generates with {option}={value}, which is not supported.")
+    check_generation(checkpoint.generation, text.max_position_embeddings, name)
 
 
 def _first_line(exc: Exception) -> str:

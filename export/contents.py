@@ -1,4 +1,4 @@
-"""Whether a directory holds a BLIP captioning checkpoint, told without loading it."""
+"""Check that a directory holds a BLIP captioning checkpoint, without loading the weights."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from export.errors import SourceError
 
 ARCHITECTURE = "BlipForConditionalGeneration"
 
-# One of each row has to be there.
+# A checkpoint has at least one file of each row.
 REQUIRED = (
     ("config.json",),
     ("preprocessor_config.json",),
@@ -23,8 +23,8 @@ REQUIRED = (
 
 
 def check_contents(directory: Path, name: str) -> None:
-    """Raises SourceError, naming `name`, if files are missing or of another architecture."""
-    # The architecture first: what else its directory lacks is of no interest.
+    """Check architecture and files. Raises SourceError naming `name` and what is wrong."""
+    # The architecture comes first: the missing files of another model are of no interest.
     if (directory / "config.json").is_file():
         _check_architecture(directory, name)
     for files in REQUIRED:
@@ -39,7 +39,9 @@ def _check_architecture(directory: Path, name: str) -> None:
     try:
         config: dict[str, Any] = json.loads((directory / "config.json").read_bytes())
     except ValueError as exc:
-        raise SourceError(f"{name}/config.json is no JSON: {exc}.") from exc
+        raise SourceError(
+            f"{name}/config.json is not JSON: {exc}; save the checkpoint again."
+        ) from exc
     kind, architectures = config.get("model_type"), config.get("architectures") or [ARCHITECTURE]
     if kind != "blip" or ARCHITECTURE not in architectures:
         found = ", ".join(config.get("architectures") or [f"model_type {kind}"])

@@ -50,8 +50,8 @@ def decoder_graph(model: BlipForConditionalGeneration) -> Graph:
     sizes = (
         {"batch": 1, "sequence": 5, "past": 0},  # a prompt
         {"batch": 1, "sequence": 1, "past": 5},  # a token
-        {"batch": 3, "sequence": 1, "past": 5, "cross_batch": 1},  # beams over one picture
-        {"batch": 2, "sequence": 1, "past": 5, "cross_batch": 2},  # two pictures
+        {"batch": 3, "sequence": 1, "past": 5, "image_batch": 1},  # beams over one picture
+        {"batch": 2, "sequence": 1, "past": 5, "image_batch": 2},  # two pictures
     )
     config = DecoderStepOnnxConfig(model.config, task=TASK)
     return Graph(DECODER, DecoderStep(model), config, sizes)

@@ -1,4 +1,4 @@
-"""Why an export does not happen. Each message is one line: the thing, and what to do about it.
+"""The errors that end an export. Each message is one line: the thing, its value and a remedy.
 
 ExportError
 ├── SourceError
@@ -11,15 +11,15 @@ ExportError
 
 
 class ExportError(Exception):
-    """The base of every error an export ends with on purpose."""
+    """The base of every error that the export raises on purpose."""
 
 
 class SourceError(ExportError):
-    """The checkpoint is missing, unreachable, malformed or of another architecture."""
+    """The checkpoint is missing, unreachable, malformed or not supported."""
 
 
 class PictureError(ExportError):
-    """The pictures to verify with are missing or unreadable."""
+    """The pictures for the verification are missing or unreadable."""
 
 
 class OutputError(ExportError):
@@ -27,12 +27,12 @@ class OutputError(ExportError):
 
 
 class QuantisationError(ExportError):
-    """A layer to keep in fp32 is not in the graphs."""
+    """A layer to keep in fp32 is not in the graphs, or a graph is not as int8 needs it."""
 
 
 class GraphMismatch(ExportError):
-    """An exported graph does not compute what its torch module computes."""
+    """An exported graph computes other values than its torch module."""
 
 
 class CaptionMismatch(ExportError):
-    """The model directory does not give the captions that transformers gives."""
+    """The model directory gives other captions than transformers."""

@@ -1,11 +1,10 @@
 """The two graphs of BLIP: an encoder that runs once per picture, a decoder step per token.
 
-The cross-attention keys and values depend on the picture alone, so they leave the encoder once
-instead of being projected again from every vision token at every generated token.
+The encoder ends in its last hidden state, which every decoder step reads (export.layers).
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,52 +12,43 @@ from transformers import BlipForConditionalGeneration
 from transformers.models.blip.modeling_blip import BlipEncoderLayer
 from transformers.models.blip.modeling_blip_text import BlipTextLayer
 
-from export.layers import DecoderLayer, KeyValue, VisionLayer, split_heads
+from export.layers import DecoderLayer, KeyValue, VisionLayer
 
+#: The encoder's output, which the decoder takes.
+IMAGE_EMBEDS = "image_embeds"
 # What BlipTextModel adds to the score of a position that must not be seen.
 MASKED_SCORE = -10000.0
 
 
 class PictureEncoder(nn.Module):
-    """Vision model and the cross-attention projections of every decoder layer."""
+    """The vision model."""
 
     def __init__(self, model: BlipForConditionalGeneration) -> None:
         super().__init__()
         self.config = model.config
-        self.heads = model.config.text_config.num_attention_heads
         self.embeddings = model.vision_model.embeddings
         self.layers = nn.ModuleList(VisionLayer(layer) for layer in vision_layers(model))
         self.norm = model.vision_model.post_layernorm
-        attentions = [layer.crossattention.self for layer in decoder_layers(model)]
-        self.keys = nn.ModuleList(attention.key for attention in attentions)
-        self.values = nn.ModuleList(attention.value for attention in attentions)
+        self.shape = image_embeds_shape(model.config)
 
-    def forward(self, pixel_values: Tensor) -> dict[str, list[KeyValue]]:
+    def forward(self, pixel_values: Tensor) -> dict[str, Tensor]:
         """
         Args:
             pixel_values: f32 [batch, 3, height, width]
 
         Returns:
-            cross_key_values: per decoder layer, key f32 [batch, heads, head_dim, tokens], the way
-                round that the decoder multiplies by, and value f32 [batch, heads, tokens, head_dim]
+            image_embeds: the last hidden state, f32 [batch, tokens, width]
         """
         hidden_states = self.embeddings(pixel_values)
         for layer in self.layers:
             hidden_states = layer(hidden_states)
-        image_embeds = self.norm(hidden_states)
-        return {
-            "cross_key_values": [
-                (
-                    split_heads(key(image_embeds), self.heads).transpose(2, 3),
-                    split_heads(value(image_embeds), self.heads),
-                )
-                for key, value in zip(self.keys, self.values, strict=True)
-            ]
-        }
+        # Reshaped, as the exporter leaves the width of a norm's output open.
+        image_embeds = self.norm(hidden_states).reshape(pixel_values.shape[0], *self.shape)
+        return {IMAGE_EMBEDS: image_embeds}
 
 
 class DecoderStep(nn.Module):
-    """The text decoder over new tokens, given what earlier tokens and the picture left behind."""
+    """The text decoder over new tokens, given the keys and values of earlier tokens."""
 
     def __init__(self, model: BlipForConditionalGeneration) -> None:
         super().__init__()
@@ -73,7 +63,7 @@ class DecoderStep(nn.Module):
         position_ids: Tensor,
         attention_mask: Tensor,
         past_key_values: Sequence[KeyValue],
-        cross_key_values: Sequence[KeyValue],
+        image_embeds: Tensor,
     ) -> dict[str, Tensor | list[KeyValue]]:
         """
         Args:
@@ -84,8 +74,7 @@ class DecoderStep(nn.Module):
                 rows of different lengths share a batch
             past_key_values: per layer, key and value f32 [batch, heads, past, head_dim];
                 past may be 0
-            cross_key_values: per layer, key f32 [cross_batch, heads, head_dim, tokens] and value
-                f32 [cross_batch, heads, tokens, head_dim]; cross_batch is batch, or 1 for all rows
+            image_embeds: f32 [image_batch, tokens, width]; image_batch is batch, or 1 for all rows
                 to look at the same picture
 
         Returns:
@@ -95,12 +84,18 @@ class DecoderStep(nn.Module):
         hidden_states = self.embeddings(input_ids, position_ids=position_ids)
         mask = causal_mask(attention_mask, sequence=input_ids.shape[1])
         present = []
-        for layer, past, cross in zip(self.layers, past_key_values, cross_key_values, strict=True):
-            hidden_states, key_value = layer(hidden_states, mask, past, cross)
+        for layer, past in zip(self.layers, past_key_values, strict=True):
+            hidden_states, key_value = layer(hidden_states, mask, past, image_embeds)
             present.append(key_value)
         # A matrix, not a [batch, 1, hidden] tensor: so the last linear layer becomes a Gemm, which
         # reads the word embedding transposed, and the tied weight lies in the file once.
         return {"logits": self.head(hidden_states[:, -1]), "present": present}
+
+
+def image_embeds_shape(config: Any) -> tuple[int, int]:
+    """Return the tokens of a BlipConfig's pictures, class token included, and their width."""
+    vision = config.vision_config
+    return (vision.image_size // vision.patch_size) ** 2 + 1, vision.hidden_size
 
 
 def vision_layers(model: BlipForConditionalGeneration) -> list[BlipEncoderLayer]:

@@ -1,8 +1,12 @@
 """BLIP's transformer layers, arranged for inference: the same numbers from fewer, larger products.
 
-Query, key and value of a layer come from one linear layer where few rows go in, and the query's
-scale lies in its weights. Scaling the scores instead makes a decoder step about a fifth slower:
-ONNX Runtime fuses the scale into the matrix product, which then leaves the kernel made for a row.
+One linear layer computes query, key and value in the decoder's self-attention. The query's scale is
+part of its weights. Scaling the scores instead makes a decoder step about a fifth slower: ONNX
+Runtime fuses the scale into the matrix product, which then leaves the kernel made for one row.
+
+Cross-attention reads the encoder's last hidden state X and projects no keys and values from it. Per
+head, the scores are X (W_K^T q): the key's bias raises all scores of a query alike, which the
+softmax cancels. The context is (p X) W_V + b_V, as the probabilities p sum to 1.
 """
 
 from collections.abc import Sequence
@@ -13,6 +17,9 @@ from transformers.models.blip.modeling_blip import BlipEncoderLayer
 from transformers.models.blip.modeling_blip_text import BlipTextAttention, BlipTextLayer
 
 KeyValue = tuple[Tensor, Tensor]
+
+#: Columns of a HeadLinear's weight that are stored together.
+STRIPE = 128
 
 
 class VisionLayer(nn.Module):
@@ -54,11 +61,11 @@ class DecoderLayer(nn.Module):
         self.output = layer.output
 
     def forward(
-        self, hidden_states: Tensor, mask: Tensor, past: KeyValue, cross: KeyValue
+        self, hidden_states: Tensor, mask: Tensor, past: KeyValue, image_embeds: Tensor
     ) -> tuple[Tensor, KeyValue]:
-        """The layer's output f32 [batch, sequence, hidden], and its keys and values so far."""
+        """Compute the layer's output f32 [batch, sequence, hidden], and its keys and values."""
         hidden_states, key_value = self.attention(hidden_states, mask, past)
-        hidden_states = self.cross_attention(hidden_states, cross)
+        hidden_states = self.cross_attention(hidden_states, image_embeds)
         return self.output(self.intermediate(hidden_states), hidden_states), key_value
 
 
@@ -82,27 +89,87 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
+    """BlipTextAttention over a picture, of which the projections work on the text's side.
+
+    `key` takes queries to the picture's hidden units, `value` takes contexts from there to the
+    text's. The bias of `dense` contains the value's.
+    """
+
     def __init__(self, attention: BlipTextAttention) -> None:
         super().__init__()
-        self.heads = attention.self.num_attention_heads
+        own = attention.self
+        self.heads, self.head_dim = own.num_attention_heads, own.attention_head_size
+        # [heads, head_dim, width] both
+        key, value = (
+            each.weight.unflatten(0, (self.heads, self.head_dim)) for each in (own.key, own.value)
+        )
         self.query = scaled_query(attention)
-        self.output = attention.output
+        self.key = HeadLinear(key)
+        self.attend = ImageAttention()
+        self.value = HeadLinear(value.transpose(1, 2))
+        self.dense = shifted(attention.output.dense, own.value.bias)
+        self.norm = attention.output.LayerNorm
 
-    def forward(self, hidden_states: Tensor, cross: KeyValue) -> Tensor:
-        query = split_heads(self.query(hidden_states), self.heads)
-        output: Tensor = self.output(attend(query, *cross), hidden_states)
+    def forward(self, hidden_states: Tensor, image_embeds: Tensor) -> Tensor:
+        """Attend to a picture.
+
+        Args:
+            hidden_states: f32 [batch, sequence, hidden]
+            image_embeds: f32 [batch or 1, tokens, width]
+
+        Returns:
+            f32 [batch, sequence, hidden]
+        """
+        width = image_embeds.shape[2]
+        query = self.query(hidden_states).reshape(-1, self.heads, 1, 1, self.head_dim)
+        # All rows that look at one picture form one matrix, so that beams read the picture once.
+        rows = self.key(query).reshape(image_embeds.shape[0], -1, width)
+        context = self.attend(rows, image_embeds).reshape(-1, self.heads, 1, 1, width)
+        states = self.value(context).reshape_as(hidden_states)
+        output: Tensor = self.norm(self.dense(states) + hidden_states)
         return output
+
+
+class HeadLinear(nn.Module):
+    """A linear layer for each head, without bias, for one row at a time.
+
+    `weight` is f32 [heads, stripes, inputs, columns]: the outputs are divided into stripes of
+    columns. ONNX Runtime's kernel for one row reads a matrix stripe by stripe, and takes twice as
+    long where the rows of a stripe lie far apart in memory.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        """`weight` is f32 [heads, inputs, outputs]."""
+        super().__init__()
+        columns = STRIPE if weight.shape[2] % STRIPE == 0 else weight.shape[2]
+        self.weight = parameter(weight.unflatten(2, (-1, columns)).transpose(1, 2))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Map f32 [rows, heads, 1, 1, inputs] to f32 [rows, heads, stripes, 1, columns]."""
+        return rows @ self.weight
+
+
+class ImageAttention(nn.Module):
+    """Attention whose keys and values are both the encoder's last hidden state."""
+
+    def forward(self, rows: Tensor, image_embeds: Tensor) -> Tensor:
+        """Compute contexts f32 [images, rows, width] of queries of the same shape.
+
+        `image_embeds` is f32 [images, tokens, width].
+        """
+        scores = rows @ image_embeds.transpose(1, 2)
+        return scores.softmax(dim=-1) @ image_embeds
 
 
 def attend(
     query: Tensor, transposed_key: Tensor, value: Tensor, mask: Tensor | None = None
 ) -> Tensor:
-    """Attention by a query that is scaled already.
+    """Attend with a query that is scaled already.
 
     Args:
         query: f32 [batch, heads, sequence, head_dim]
-        transposed_key: f32 [batch or 1, heads, head_dim, positions]
-        value: f32 [batch or 1, heads, positions, head_dim]
+        transposed_key: f32 [batch, heads, head_dim, positions]
+        value: f32 [batch, heads, positions, head_dim]
         mask: f32 [batch, 1, sequence, positions], added to the scores
 
     Returns:
@@ -135,6 +202,11 @@ def scaled(linear: nn.Linear, factor: float) -> nn.Linear:
     return linear_of(linear.weight * factor, bias)
 
 
+def shifted(linear: nn.Linear, states: Tensor) -> nn.Linear:
+    """A layer that gives for any input what `linear` gives for the input plus `states`."""
+    return linear_of(linear.weight, linear.bias + linear.weight @ states)
+
+
 def packed(linears: Sequence[nn.Linear]) -> nn.Linear:
     """One layer with the outputs of several one after the other."""
     return linear_of(
@@ -151,7 +223,11 @@ def divided(linear: nn.Linear, parts: int) -> list[nn.Linear]:
 
 def linear_of(weight: Tensor, bias: Tensor | None) -> nn.Linear:
     linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    linear.weight = nn.Parameter(weight.detach().clone())
+    linear.weight = parameter(weight)
     if bias is not None:
-        linear.bias = nn.Parameter(bias.detach().clone())
+        linear.bias = parameter(bias)
     return linear
+
+
+def parameter(values: Tensor) -> nn.Parameter:
+    return nn.Parameter(values.detach().clone(memory_format=torch.contiguous_format))

@@ -1,16 +1,18 @@
-"""What the checkpoint says of itself, in the manifest's words."""
+"""Describe a checkpoint and its exported files in a manifest."""
 
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from export.checkpoint import Checkpoint
+from export.generation import generation_defaults
+from export.graphs import image_embeds_shape
 from export.onnx_configs import OPSET
 from server.captioning.model.directory import FILES, TOKENIZER, sha256_of
 from server.captioning.model.manifest import (
     SCHEMA_VERSION,
     DecoderShape,
-    GenerationDefaults,
+    EncoderShape,
     ImageSettings,
     Manifest,
     Precision,
@@ -21,12 +23,12 @@ TOOLS = ("onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch"
 
 
 def write_tokenizer(checkpoint: Checkpoint, directory: Path) -> None:
-    """The processor's tokenizer as one file, made from the word list if that is all there is."""
+    """Write tokenizer.json, converted from vocab.txt where the checkpoint has only that."""
     checkpoint.tokenizer.backend_tokenizer.save(str(directory / TOKENIZER))
 
 
 def describe(checkpoint: Checkpoint, directory: Path, name: str, precision: Precision) -> Manifest:
-    """The manifest of a directory that has all its files; not verified yet."""
+    """Return the manifest of a complete directory. Its verification figures are still empty."""
     return Manifest(
         schema_version=SCHEMA_VERSION,
         name=name,
@@ -35,9 +37,10 @@ def describe(checkpoint: Checkpoint, directory: Path, name: str, precision: Prec
         precision=precision,
         opset=OPSET,
         image=_image_settings(checkpoint),
+        encoder=EncoderShape(*image_embeds_shape(checkpoint.model.config)),
         decoder=_decoder_shape(checkpoint),
         tokens=_tokens(checkpoint),
-        generation=_generation_defaults(checkpoint),
+        generation=generation_defaults(checkpoint.generation),
         files={file: sha256_of(directory / file) for file in FILES},
         tools={tool: version(tool) for tool in TOOLS},
         verification={},
@@ -70,23 +73,10 @@ def _decoder_shape(checkpoint: Checkpoint) -> DecoderShape:
 def _tokens(checkpoint: Checkpoint) -> Tokens:
     text, tokenizer = checkpoint.text_config, checkpoint.tokenizer
     return Tokens(
-        # Generation starts and stops where BlipForConditionalGeneration.generate does, whatever
-        # the tokenizer calls its own.
+        # BlipForConditionalGeneration.generate takes them from text_config, not the tokenizer.
         start=text.bos_token_id,
         cls=tokenizer.cls_token_id,
         sep=text.sep_token_id,
         pad=text.pad_token_id,
         clean_up_spaces=tokenizer.clean_up_tokenization_spaces,
-    )
-
-
-def _generation_defaults(checkpoint: Checkpoint) -> GenerationDefaults:
-    generation = checkpoint.generation
-    return GenerationDefaults(
-        max_length=generation.max_length,
-        num_beams=generation.num_beams,
-        repetition_penalty=generation.repetition_penalty,
-        no_repeat_ngram_size=generation.no_repeat_ngram_size,
-        length_penalty=generation.length_penalty,
-        early_stopping=generation.early_stopping,
     )

@@ -9,13 +9,15 @@ from optimum.exporters.onnx.base import OnnxConfig  # type: ignore[import-untype
 from optimum.utils import NormalizedConfig  # type: ignore[import-untyped]
 from torch.utils._pytree import tree_map
 
+from export.graphs import IMAGE_EMBEDS, image_embeds_shape
+
 Axes = dict[int, str]
 
 OPSET = 18
 
 
 class BlipOnnxConfig(OnnxConfig):  # type: ignore[misc]
-    """What both graphs have in common: a key and a value per decoder layer."""
+    """What both graphs have in common: tolerance, and inputs that a seed gives."""
 
     NORMALIZED_CONFIG_CLASS = NormalizedConfig
     DEFAULT_ONNX_OPSET = OPSET
@@ -64,7 +66,7 @@ class PictureEncoderOnnxConfig(BlipOnnxConfig):
 
     @property
     def outputs(self) -> dict[str, Axes]:
-        return self.key_value_axes("cross_key_values", {0: "batch"})
+        return {IMAGE_EMBEDS: {0: "batch"}}
 
     def random_inputs(self, rng: np.random.Generator, shapes: Mapping[str, int]) -> dict[str, Any]:
         side = self._config.vision_config.image_size
@@ -79,7 +81,7 @@ class DecoderStepOnnxConfig(BlipOnnxConfig):
             "position_ids": {0: "batch", 1: "sequence"},
             "attention_mask": {0: "batch", 1: "past + sequence"},
             **self.key_value_axes("past_key_values", {0: "batch", 2: "past"}),
-            **self.key_value_axes("cross_key_values", {0: "cross_batch"}),
+            IMAGE_EMBEDS: {0: "image_batch"},
         }
 
     @property
@@ -94,19 +96,15 @@ class DecoderStepOnnxConfig(BlipOnnxConfig):
         batch = shapes.get("batch", 2)
         sequence = shapes.get("sequence", 3)
         past = shapes.get("past", 4)
-        cross_batch = shapes.get("cross_batch", batch)
-        vision = self._config.vision_config
-        tokens = (vision.image_size // vision.patch_size) ** 2 + 1
+        image_batch = shapes.get("image_batch", batch)
+        tokens, width = image_embeds_shape(self._config)
         vocabulary = self._config.text_config.vocab_size
         return {
             "input_ids": rng.integers(vocabulary, size=(batch, sequence)),
             "position_ids": np.tile(np.arange(past, past + sequence), (batch, 1)),
             "attention_mask": left_padded(batch, past + sequence),
             "past_key_values": self.random_key_values(rng, batch, past),
-            "cross_key_values": [
-                (key.swapaxes(2, 3).copy(), value)
-                for key, value in self.random_key_values(rng, cross_batch, tokens)
-            ],
+            IMAGE_EMBEDS: random_floats(rng, (image_batch, tokens, width)),
         }
 
 

@@ -1,4 +1,4 @@
-"""A model directory appears whole or not at all."""
+"""Create the model directory atomically: complete, or not at all."""
 
 import os
 import shutil
@@ -10,19 +10,23 @@ from export.errors import OutputError
 
 
 def check_output(output: Path) -> None:
-    """Raises OutputError if `output` exists or has no directory to lie in."""
+    """Check that `output` can be created. Raises OutputError if it exists or has no parent."""
     if os.path.lexists(output):
         raise OutputError(f"{output} exists already; remove it or name another OUTPUT.")
-    if not output.absolute().parent.is_dir():
-        raise OutputError(f"{output} can't be made: {output.absolute().parent} is no directory.")
+    parent = output.absolute().parent
+    if not parent.is_dir():
+        raise OutputError(
+            f"{output} can't be made: {parent} is not a directory; make it or name another OUTPUT."
+        )
 
 
 @contextmanager
-def written_whole(output: Path) -> Iterator[Path]:
-    """Yield an empty directory beside `output` that takes its name when the block succeeds.
+def atomic_directory(output: Path) -> Iterator[Path]:
+    """Yield an empty temporary directory and rename it to `output` when the block succeeds.
 
-    It lies beside, so that the renaming stays within one file system, and is removed on any error,
-    interruption included. Raises OutputError for what the file system refuses within the block.
+    The temporary directory is a sibling of `output`, so that the rename stays within one file
+    system. Any exception, an interruption included, removes it. Raises OutputError for an OSError
+    within the block.
     """
     output = output.absolute()
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")

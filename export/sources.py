@@ -1,14 +1,14 @@
-"""SOURCE -> a directory with a checkpoint in it: a local one, or the hub's, downloaded."""
+"""Find the checkpoint that SOURCE names: a local directory, or a repository of the hub."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 
-from huggingface_hub import HfApi, ModelInfo, snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
-    HfHubHTTPError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
@@ -18,16 +18,15 @@ from requests.exceptions import RequestException
 
 from export.contents import check_contents
 from export.errors import SourceError
+from export.hub.download import download
 
-HUB_TIMEOUT = 10.0  # seconds until the hub counts as out of reach
+HUB_TIMEOUT = 10.0  # seconds until the hub counts as unreachable
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
-CONFIGURATION = ("*.json", "*.txt")
-WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")  # the first kind that there is
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`name` is the hub id or the directory's own name; `revision` the hub's commit."""
+    """A checkpoint's directory. `name` is its hub id or own name, `revision` the hub's commit."""
 
     directory: Path
     name: str
@@ -35,30 +34,53 @@ class Source:
 
 
 def find_source(source: str, revision: str | None) -> Source:
-    """Raises SourceError if there is no such checkpoint within reach, or it is none of BLIP's."""
+    """Return the checkpoint, downloaded if it is on the hub.
+
+    Raises SourceError if it is missing, unreachable or not a BLIP captioning checkpoint.
+    """
     directory = Path(source)
     if directory.is_dir():
         if revision is not None:
-            raise SourceError(f"--revision {revision} means nothing for the directory {source}.")
+            raise SourceError(
+                f"--revision {revision} has no meaning for the directory {source}; leave it out."
+            )
         found = Source(directory, directory.resolve().name, None)
     elif HUB_ID.fullmatch(source) and not directory.exists():
         found = _from_hub(source, revision)
     else:
         raise SourceError(
             f"{source} is neither a directory nor a hub id such as "
-            "Salesforce/blip-image-captioning-base."
+            "Salesforce/blip-image-captioning-base; correct it."
         )
     check_contents(found.directory, found.name)
     return found
 
 
 def _from_hub(repository: str, revision: str | None) -> Source:
-    at = f" at revision {revision}" if revision else ""
+    with translated(repository, revision):
+        try:
+            info = HfApi().model_info(
+                repository, revision=revision, timeout=HUB_TIMEOUT, files_metadata=True
+            )
+        except (RevisionNotFoundError, RepositoryNotFoundError):
+            raise
+        except (RequestException, OfflineModeIsEnabled) as exc:
+            directory = _from_cache(repository, revision, exc)
+        else:
+            directory = download(repository, revision, info)
+    # The cache names a snapshot's directory after its commit.
+    return Source(directory, repository, directory.name)
+
+
+@contextmanager
+def translated(repository: str, revision: str | None) -> Iterator[None]:
+    """Turn the hub's errors within the block into SourceError."""
     try:
-        info = HfApi().model_info(repository, revision=revision, timeout=HUB_TIMEOUT)
-        directory = _download(repository, revision, info)
+        yield
     except RevisionNotFoundError as exc:
-        raise SourceError(f"{repository} has no revision {revision} on the hub.") from exc
+        raise SourceError(
+            f"{repository} has no revision {revision} on the hub; name a branch, tag or commit."
+        ) from exc
     except GatedRepoError as exc:
         raise SourceError(
             f"{repository} is gated; accept its terms on the hub and set HF_TOKEN."
@@ -68,31 +90,24 @@ def _from_hub(repository: str, revision: str | None) -> Source:
             f"{repository} is neither a directory here nor a public repository on the hub; "
             "check its spelling, or set HF_TOKEN if it is private."
         ) from exc
-    except (RequestException, OfflineModeIsEnabled, HfHubHTTPError) as exc:
-        directory = _from_cache(repository, revision, exc)
+    # A refusal of the hub that no new attempt changes, or a full disk.
     except OSError as exc:
-        raise SourceError(f"{repository}{at} can't be downloaded: {exc}.") from exc
-    # The cache names a snapshot's directory after its commit.
-    return Source(directory, repository, directory.name)
-
-
-def _download(repository: str, revision: str | None, info: ModelInfo) -> Path:
-    """Download no more than is needed: repositories carry the same weights in several formats."""
-    names = [file.rfilename for file in info.siblings or []]
-    kinds = (kind for kind in WEIGHTS if any(fnmatch(name, kind) for name in names))
-    patterns = [*CONFIGURATION, *list(kinds)[:1]]
-    # By the name that was asked for: the cache remembers its commit, for a time without network.
-    return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))
+        reason = " ".join(str(exc).split())
+        raise SourceError(
+            f"{repository} can't be downloaded: {reason}; mend that, or give a checkpoint "
+            "directory."
+        ) from exc
 
 
 def _from_cache(repository: str, revision: str | None, why: Exception) -> Path:
+    """Return the snapshot of an earlier download. `why` tells why the hub is not asked."""
     try:
         cached = snapshot_download(repository, revision=revision, local_files_only=True)
         # A download that broke off leaves a snapshot with files missing.
         check_contents(Path(cached), repository)
     except (LocalEntryNotFoundError, SourceError):
         raise SourceError(
-            f"{repository} is no directory here, and the Hugging Face hub can't be reached "
+            f"{repository} is not a directory here, and the Hugging Face hub can't be reached "
             f"({type(why).__name__}); connect to the network, or give a checkpoint directory."
         ) from why
     return Path(cached)

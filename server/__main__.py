@@ -1,4 +1,4 @@
-"""`python -m server`: command line -> settings -> uvicorn."""
+"""`python -m server`: read the settings, and run uvicorn until a signal."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import uvloop
 
-from server.app import OpenCaptioner, create_app, open_captioner, open_resources
+from server.app import OpenModel, create_app, open_model, open_resources
 from server.captioning.errors import ModelDirectoryError
 from server.errors import StartupError
 from server.http.uvicorn_server import Server, bound, configure
@@ -20,12 +20,12 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return run(Settings.parse(argv, environ))
 
 
-def run(settings: Settings, open_captioner: OpenCaptioner = open_captioner) -> int:
-    """Serve until a signal. The exit status: 0, or 1 with one line on stderr for no start."""
+def run(settings: Settings, open_model: OpenModel = open_model) -> int:
+    """Serve until a signal. Return the exit status: 0, or 1 after one line on stderr."""
     configure_logging(settings)
     try:
         with bound(settings.host, settings.port) as listener:
-            uvloop.run(serve(settings, open_captioner, listener))
+            uvloop.run(serve(settings, open_model, listener))
     except (StartupError, ModelDirectoryError) as exc:
         print(f"python -m server: {exc}", file=sys.stderr)
         return 1
@@ -34,8 +34,8 @@ def run(settings: Settings, open_captioner: OpenCaptioner = open_captioner) -> i
     return 0
 
 
-async def serve(settings: Settings, open_captioner: OpenCaptioner, listener: socket.socket) -> None:
-    async with open_resources(settings, open_captioner) as resources:
+async def serve(settings: Settings, open_model: OpenModel, listener: socket.socket) -> None:
+    async with open_resources(settings, open_model) as resources:
         config = configure(create_app(resources), settings, resources["metrics"])
         await Server(config, resources["admission"], settings.drain_delay).serve([listener])
 

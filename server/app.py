@@ -1,24 +1,22 @@
-"""The composition root: what the server is made of, and which routes get it."""
+"""The composition root: build the server from its parts, and give them to the routes."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.cache.factory import open_cache
 from server.captioning.captioner import BlipCaptioner
-from server.captioning.errors import CaptioningError
-from server.errors import RequestError, handle_http_exception, handle_refusal
 from server.http.admission import Admission
 from server.http.auth import ApiKeys, configured_keys
 from server.http.forms import form_limits
 from server.http.metrics import Metrics, PartsCollector
-from server.http.routes import caption, health, info, metrics, openapi
+from server.http.readiness import Readiness
+from server.http.routes import caption, health, info, openapi
+from server.http.routes import metrics as metrics_route
 from server.http.state import Resources
 from server.http.telemetry import Telemetry
 from server.inference.batcher import open_batcher
@@ -30,12 +28,12 @@ from server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-OpenCaptioner = Callable[[Settings], CaptionModel]
+OpenModel = Callable[[Settings], CaptionModel]
 
-ROUTES = (*caption.routes, *health.routes, *info.routes, *metrics.routes, *openapi.routes)
+ROUTES = (*caption.routes, *health.routes, *info.routes, *metrics_route.routes, *openapi.routes)
 
 
-def open_captioner(settings: Settings) -> CaptionModel:
+def open_model(settings: Settings) -> CaptionModel:
     """Load the model directory. Raises ModelDirectoryError."""
     return BlipCaptioner.open(
         settings.model,
@@ -48,59 +46,53 @@ def open_captioner(settings: Settings) -> CaptionModel:
 
 @asynccontextmanager
 async def open_resources(
-    settings: Settings, open_captioner: OpenCaptioner = open_captioner
+    settings: Settings, open_model: OpenModel = open_model
 ) -> AsyncIterator[Resources]:
-    """Everything that outlives a request: the server's lifespan, with the model loaded and warm.
+    """Open what outlives a request, with the model loaded and warm, and close it at the end.
 
-    Entered around the server and not as an ASGI lifespan, in which an error would reach nobody:
-    uvicorn logs its traceback. Raises StartupError and ModelDirectoryError.
+    This is entered around the server. In an ASGI lifespan uvicorn would log the traceback of an
+    error instead of raising it. Raises StartupError and ModelDirectoryError.
     """
     keys = configured_keys(settings)
-    captioner = await asyncio.to_thread(open_captioner, settings)
-    await asyncio.to_thread(captioner.warm_up)
-    async with open_batcher(captioner, settings.batch_size) as batcher:
-        model = captioner.manifest
-        logger.info(
-            "model: %s, %s, digest %.12s; threads: %d",
-            *(model.name, model.precision, captioner.digest, captioner.threads),
+    model = await asyncio.to_thread(open_model, settings)
+    await asyncio.to_thread(model.warm_up)
+    logger.info(
+        "model: %s, %s, digest %.12s; threads: %d",
+        *(model.manifest.name, model.manifest.precision, model.digest, model.threads),
+    )
+    logger.info("access: %s", f"API keys, {len(keys)}" if keys else "open, without API keys")
+    admission = Admission(settings.max_in_flight, settings.receive_timeout)
+    queue_limit = QueueLimit(settings.queue_size, settings.batch_size)
+    async with AsyncExitStack() as stack:
+        batcher = await stack.enter_async_context(open_batcher(model, settings.batch_size))
+        decode_stage = stack.enter_context(open_decode_stage(model.decode))
+        cache = await stack.enter_async_context(open_cache(settings))
+        service = CaptionService(model, batcher, decode_stage, queue_limit, cache)
+        readiness = Readiness(admission, service.seconds_without_progress, settings.stall_timeout)
+        await stack.enter_async_context(readiness.watching())
+        metrics = Metrics()
+        metrics.registry.register(PartsCollector(admission, service, cache, model))
+        yield Resources(
+            api_keys=ApiKeys(keys),
+            admission=admission,
+            readiness=readiness,
+            metrics=metrics,
+            service=service,
+            form_limits=form_limits(settings.max_body_mb * 1_000_000),
+            model_name=model.manifest.name,
+            info=info.describe(model, settings),
         )
-        logger.info("access: %s", f"API keys, {len(keys)}" if keys else "open, without API keys")
-        async with open_cache(settings) as cache:
-            with open_decode_stage(captioner.decode) as decode_stage:
-                admission, measured = Admission(settings.max_in_flight), Metrics()
-                measured.registry.register(
-                    PartsCollector(admission, batcher, cache, model, captioner.digest)
-                )
-                queue_limit = QueueLimit(settings.queue_size, settings.batch_size)
-                yield Resources(
-                    access=ApiKeys(keys),
-                    admission=admission,
-                    metrics=measured,
-                    service=CaptionService(captioner, batcher, decode_stage, queue_limit, cache),
-                    form_limits=form_limits(
-                        settings.max_body_mb * 1_000_000, settings.receive_timeout
-                    ),
-                    model_name=model.name,
-                    info=info.describe(captioner, settings),
-                )
 
 
 def create_app(resources: Resources) -> ASGIApp:
-    """The ASGI application; handlers find the resources, typed, in their request's state."""
-    starlette = Starlette(
-        routes=ROUTES,
-        middleware=[Middleware(Telemetry)],
-        exception_handlers={
-            RequestError: handle_refusal,
-            CaptioningError: handle_refusal,
-            HTTPException: handle_http_exception,
-        },
-    )
-    # A redirect would name whatever host the client claims to have asked.
-    starlette.router.redirect_slashes = False
+    """Build the ASGI application. Handlers find the resources in the state of their request."""
+    # A redirect would repeat any host name that the client sends.
+    traced = Telemetry(Router(ROUTES, redirect_slashes=False))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"] = dict(resources)
-        await starlette(scope, receive, send)
+        # With an app in the scope the router raises 404 and 405 instead of answering in plain text.
+        scope["app"] = app
+        await traced(scope, receive, send)
 
     return app

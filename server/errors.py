@@ -1,6 +1,11 @@
-"""What a request can be refused for, and how a client is told.
+"""Every way in which a request can end without its answer, and the one table of their statuses.
 
 RequestError
+├── ConnectionRefusal
+│   ├── MalformedRequest
+│   └── HeaderTooLarge
+├── NotFound
+├── MethodNotAllowed
 ├── BodyError
 │   ├── MalformedBody
 │   ├── BodyTooLarge
@@ -11,55 +16,77 @@ RequestError
 │   ├── MissingField
 │   ├── InvalidField
 │   └── FieldTooLong
-└── Unavailable
-    ├── Overloaded
-    ├── SlowClientEvicted
-    └── Draining
+├── Unavailable
+│   ├── Overloaded
+│   ├── SlowClientEvicted
+│   ├── Draining
+│   └── Stalled
+├── ClientLeft
+└── InternalError
 
-StartupError stands apart: it ends the process before there is a request.
-Each message is one sentence for a person; none names a path, an object's address or a type.
+StartupError stands apart: it ends the process before a request exists.
+Each message is one sentence for a person. No message names a path, an object address or a type.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from typing import Literal
 
 from server.captioning import errors as captioning
 
 
 class StartupError(Exception):
-    """The server can't start; the message says why and what to do."""
+    """The server cannot start. The message gives the cause and the remedy."""
 
 
 class RequestError(Exception):
-    """The base of every refusal on the HTTP side, with what its answer has in its header."""
+    """Base of every refusal on the HTTP side; `headers` go into the answer."""
 
     headers: Mapping[str, str] = {}
 
 
+class ConnectionRefusal(RequestError):
+    """The bytes on a connection make no request, so the connection is closed."""
+
+    headers: Mapping[str, str] = {"Connection": "close"}
+
+
+class MalformedRequest(ConnectionRefusal):
+    """The bytes are not valid HTTP."""
+
+
+class HeaderTooLarge(ConnectionRefusal):
+    """The request's header is larger than the server reads."""
+
+
+class NotFound(RequestError):
+    """No route has this path."""
+
+
+class MethodNotAllowed(RequestError):
+    """The route of this path does not take this method."""
+
+
 class BodyError(RequestError):
-    """The request's body as a whole can't be used."""
+    """The body as a whole cannot be used."""
 
 
 class MalformedBody(BodyError):
-    """The body is no complete multipart/form-data."""
+    """The body is not what its surface reads, or it is incomplete."""
 
 
 class BodyTooLarge(BodyError):
-    """The body is larger than the server takes."""
+    """The body is larger than the server accepts."""
 
 
 class RequestTimeout(BodyError):
-    """The body takes longer to arrive than the server waits."""
+    """The request takes longer to arrive than the server waits."""
 
     headers: Mapping[str, str] = {"Connection": "close"}
 
 
 class UnsupportedCharset(BodyError):
-    """Text is declared to be in something other than UTF-8."""
+    """The request declares text in a charset other than UTF-8."""
 
 
 class Unauthorized(RequestError):
@@ -69,7 +96,7 @@ class Unauthorized(RequestError):
 
 
 class FieldError(RequestError):
-    """One field of the form can't be used."""
+    """One field of the body cannot be used."""
 
 
 class MissingField(FieldError):
@@ -77,15 +104,15 @@ class MissingField(FieldError):
 
 
 class InvalidField(FieldError):
-    """A field is unknown, repeated, or not of the kind it should be."""
+    """A field is unknown, repeated, or of the wrong kind."""
 
 
 class FieldTooLong(FieldError):
-    """A text field holds more bytes than any sensible value of it."""
+    """A text field holds more bytes than any valid value of it."""
 
 
 class Unavailable(RequestError):
-    """Not now; `retry_after` is in whole seconds."""
+    """The server cannot answer now; `retry_after` is in whole seconds."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
@@ -94,11 +121,11 @@ class Unavailable(RequestError):
 
 
 class Overloaded(Unavailable):
-    """As much work as the server takes is already waiting."""
+    """Admission control or the queue before the model is full."""
 
 
 class SlowClientEvicted(Unavailable):
-    """There is no room, and this one makes some: its body comes too slowly to be waited for."""
+    """The server is full, and this body arrives too slowly to keep its place."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message, retry_after)
@@ -106,77 +133,97 @@ class SlowClientEvicted(Unavailable):
 
 
 class Draining(Unavailable):
-    """The server is about to stop and takes no new work."""
+    """The server is about to stop and admits no new work."""
+
+
+class Stalled(Unavailable):
+    """Captions wait, and no prefill or decode step has finished for too long."""
+
+
+class ClientLeft(RequestError):
+    """The client closed the connection before its answer."""
+
+
+class InternalError(RequestError):
+    """A defect of the server; the log has its traceback."""
+
+
+#: Which operations answer a status: every one, those that caption, those of /health; "unrouted"
+#: stands for paths and methods without an operation, "unsent" for a status that is only logged.
+Scope = Literal["every", "caption", "health", "unrouted", "unsent"]
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How one class of error is answered; `error_type` is stable, clients switch on it."""
+    """How one class of error is answered. Clients switch on `error_type`, so it is stable."""
 
     code: int
     error_type: str
+    scope: Scope
+    description: str
 
 
-#: The one place where an error becomes a status. A subclass without a line has its base's.
+#: The one table of statuses. A subclass without a row has the row of its nearest base.
 STATUSES: dict[type[Exception], Status] = {
-    MalformedBody: Status(400, "malformed_body"),
-    MissingField: Status(400, "missing_field"),
-    InvalidField: Status(400, "invalid_field"),
-    Unauthorized: Status(401, "unauthorized"),
-    RequestTimeout: Status(408, "request_timeout"),
-    BodyTooLarge: Status(413, "body_too_large"),
-    captioning.ImageTooLarge: Status(413, "image_too_large"),
-    UnsupportedCharset: Status(415, "unsupported_charset"),
-    captioning.UnsupportedImageFormat: Status(415, "unsupported_image_format"),
-    captioning.UndecodableImage: Status(422, "undecodable_image"),
-    captioning.PromptTooLong: Status(422, "prompt_too_long"),
-    FieldTooLong: Status(422, "field_too_long"),
-    captioning.OptionOutOfRange: Status(422, "option_out_of_range"),
-    Overloaded: Status(503, "overloaded"),
-    SlowClientEvicted: Status(503, "sent_too_slowly"),
-    Draining: Status(503, "draining"),
+    MalformedRequest: Status(400, "malformed_request", "every", "not valid HTTP"),
+    MalformedBody: Status(
+        400, "malformed_body", "caption", "a body of another type, or an incomplete one"
+    ),
+    MissingField: Status(400, "missing_field", "caption", "a required field is absent"),
+    InvalidField: Status(
+        400, "invalid_field", "caption", "a field is unknown, repeated, or of the wrong kind"
+    ),
+    Unauthorized: Status(401, "unauthorized", "caption", "no valid API key"),
+    NotFound: Status(404, "not_found", "unrouted", "no such path"),
+    MethodNotAllowed: Status(
+        405, "method_not_allowed", "unrouted", "the path does not take this method"
+    ),
+    RequestTimeout: Status(408, "request_timeout", "every", "the request did not arrive in time"),
+    BodyTooLarge: Status(413, "body_too_large", "caption", "the body is over the limit"),
+    captioning.ImageTooLarge: Status(
+        413, "image_too_large", "caption", "the picture has too many pixels"
+    ),
+    UnsupportedCharset: Status(415, "unsupported_charset", "caption", "a charset other than UTF-8"),
+    captioning.UnsupportedImageFormat: Status(
+        415, "unsupported_image_format", "caption", "not a picture of a supported format"
+    ),
+    captioning.UndecodableImage: Status(
+        422, "undecodable_image", "caption", "the picture is truncated or corrupt"
+    ),
+    captioning.PromptTooLong: Status(
+        422, "prompt_too_long", "caption", "the prompt leaves no room for a caption"
+    ),
+    FieldTooLong: Status(422, "field_too_long", "caption", "a text field is too long"),
+    captioning.OptionOutOfRange: Status(
+        422, "option_out_of_range", "caption", "a generation option is out of range"
+    ),
+    HeaderTooLarge: Status(431, "header_too_large", "every", "the header is over the limit"),
+    ClientLeft: Status(
+        499, "client_left", "unsent", "the client left before its answer; only logged and counted"
+    ),
+    InternalError: Status(500, "internal_error", "every", "a defect of the server"),
+    Overloaded: Status(503, "overloaded", "caption", "too many requests, or a full queue"),
+    SlowClientEvicted: Status(
+        503, "sent_too_slowly", "caption", "the server is full and the body arrived too slowly"
+    ),
+    Draining: Status(503, "draining", "every", "the server is stopping"),
+    Stalled: Status(503, "stalled", "health", "captions wait and the model makes no progress"),
 }
 
-_HTTP_ERROR_TYPES = {404: "not_found", 405: "method_not_allowed"}
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a client is told about an error: a status, one sentence, and headers."""
+
+    status: Status
+    message: str
+    headers: Mapping[str, str]
 
 
-def status_for(error: Exception) -> Status | None:
-    """The table's line for an error, or for the nearest of its bases; None if it has none."""
-    return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
-
-
-def error_response(
-    code: int, error_type: str, message: str, headers: Mapping[str, str] | None = None
-) -> JSONResponse:
-    return JSONResponse({"error": message, "error_type": error_type}, code, headers)
-
-
-def internal_error() -> JSONResponse:
-    """A defect, with no detail: that is in the log, under the request's id."""
-    return error_response(
-        500, "internal_error", "The server made a mistake; its log has it under X-Request-ID."
-    )
-
-
-def stopped() -> JSONResponse:
-    """What was in flight when the server's time to stop was over."""
-    message = "The server stopped before it could finish; send the request again."
-    return error_response(503, "draining", message, {"Retry-After": "1"})
-
-
-async def handle_refusal(request: Request, error: Exception) -> Response:
-    """Answer a RequestError or CaptioningError by the table; one that it lacks is a defect."""
-    status = status_for(error)
-    if status is None:
-        raise error
-    headers = error.headers if isinstance(error, RequestError) else None
-    request.state["trace"].error_type = status.error_type
-    return error_response(status.code, status.error_type, str(error), headers)
-
-
-async def handle_http_exception(request: Request, error: Exception) -> Response:
-    """Answer Starlette's own 404 and 405 in the shape of every other error."""
-    assert isinstance(error, HTTPException)
-    error_type = _HTTP_ERROR_TYPES.get(error.status_code, "http_error")
-    request.state["trace"].error_type = error_type
-    return error_response(error.status_code, error_type, f"{error.detail}.", error.headers)
+def refusal_for(error: Exception) -> Refusal | None:
+    """Look an error up in the table, by its class or nearest base; None if it has no row."""
+    for kind in type(error).__mro__:
+        if kind in STATUSES:
+            headers = error.headers if isinstance(error, RequestError) else {}
+            return Refusal(STATUSES[kind], str(error), headers)
+    return None

@@ -1,4 +1,4 @@
-"""Where log lines go and what they look like: stderr, as text for people or JSON for collectors."""
+"""Configure logging to stderr, as text for people or JSON for log collectors."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from server.settings import Settings
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line; what a record carries as `fields` becomes keys of its own."""
+    """Formats one JSON object a line. A record's attribute `fields` gives keys of their own."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -30,6 +30,6 @@ def configure_logging(settings: Settings) -> None:
         else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     )
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
-    # Our own lines say what uvicorn's would, and a client must not write into the log at will.
+    # Our own lines replace these, and clients could fill the log with them.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     logging.getLogger("python_multipart").setLevel(logging.ERROR)

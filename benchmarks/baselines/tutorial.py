@@ -1,9 +1,9 @@
 """The server that tutorials build for BLIP with FastAPI and Redis, faults included.
 
 Rebuilt after the pattern of "Preparing the BLIP Backend for Deployment with Redis Caching and
-FastAPI" (PyImageSearch, 2025) to be measured against; its model is whatever MODEL names. On
-purpose as it is there: blocking Redis and inference inside an async route, a key that takes no
-prompt for the prompt "default" and knows no model, every exception a 500 with its text.
+FastAPI" (PyImageSearch, 2025); MODEL names its checkpoint. The faults are kept on purpose: Redis
+and inference block the event loop, the cache key takes no prompt for the prompt "default" and does
+not know the model, and every exception is a 500 with its text.
 """
 
 import hashlib

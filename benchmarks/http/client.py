@@ -1,4 +1,4 @@
-"""One caption request over HTTP, timed from its first byte out to its last byte in."""
+"""An HTTP client for caption requests, timed from the first byte sent to the last byte received."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -8,16 +8,16 @@ from time import perf_counter
 
 import aiohttp
 
-from benchmarks.errors import ServerUnavailable
+from benchmarks.errors import Unavailable
 from benchmarks.pictures import Picture
 
-#: Seconds. Longer than any queue of a working server.
+#: Seconds. No working server has a queue this long.
 TIMEOUT = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What decides a caption: a picture, by its name, and a prompt."""
+    """The inputs that decide a caption: a picture, by its name, and a prompt."""
 
     picture: str
     prompt: str | None = None
@@ -28,7 +28,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question as the bytes of a form, made before any clock runs."""
+    """A question as the bytes of a form, encoded before any clock runs."""
 
     question: Question
     body: bytes
@@ -37,9 +37,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, in `seconds`; `phases` are the server's own, in seconds too.
+    """A response; `seconds` is its latency, `phases` the server's own durations in seconds.
 
-    `status` is 0 where nothing came back; `error` then says why.
+    `status` is 0 if nothing came back, and `error` gives the reason.
     """
 
     status: int
@@ -53,15 +53,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server under test; `states_cache`: whether its answers bear X-Cache."""
+    """A server under test. `states_cache`: its answers must have an X-Cache header."""
 
     name: str
     url: str
     states_cache: bool
+    pid: int | None = None
 
 
 async def prepare(picture: Picture, prompt: str | None, serial: str) -> Request:
-    """The upload of a file that differs from all with another `serial`."""
+    """Encode the upload of a file that no other `serial` has."""
     form = aiohttp.FormData(default_to_multipart=True)
     form.add_field(
         "image", picture.as_file(serial), filename="picture.jpg", content_type="image/jpeg"
@@ -74,7 +75,7 @@ async def prepare(picture: Picture, prompt: str | None, serial: str) -> Request:
 
 
 class Client:
-    """Keeps its connections, as many as are needed at once."""
+    """Opens as many connections as requests are in flight, and keeps them open."""
 
     def __init__(self, session: aiohttp.ClientSession, target: Target) -> None:
         self._session = session
@@ -91,7 +92,7 @@ class Client:
             yield cls(session, target)
 
     async def ask(self, request: Request) -> Answer:
-        """Send a request and read its answer, whatever that is."""
+        """Send a request and return its answer, whatever the status."""
         headers = {"Content-Type": request.content_type}
         began = perf_counter()
         try:
@@ -103,10 +104,10 @@ class Client:
         return _parse(got, body, seconds)
 
     async def must_answer(self, request: Request) -> Answer:
-        """`ask`, of a server that nothing else keeps busy. Raises ServerUnavailable."""
+        """Send a request to a server that is not under load. Raises Unavailable."""
         answer = await self.ask(request)
         if answer.status == 0:
-            raise ServerUnavailable(
+            raise Unavailable(
                 f"no answer from {self.target.name} at {self.target.url}: {answer.error}; start a "
                 "server with scripts/serve, or leave --url out"
             )
@@ -131,7 +132,7 @@ def _parse(got: aiohttp.ClientResponse, body: bytes, seconds: float) -> Answer:
 
 
 def parse_server_timing(header: str) -> dict[str, float]:
-    """`name;dur=milliseconds` per phase (https://www.w3.org/TR/server-timing/) -> seconds."""
+    """Parse `name;dur=milliseconds` per phase (https://www.w3.org/TR/server-timing/) to seconds."""
     phases = {}
     for metric in header.split(","):
         name, _, duration = metric.strip().partition(";dur=")

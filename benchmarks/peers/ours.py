@@ -1,37 +1,37 @@
-"""This project's own runtime, as the server uses it."""
+"""This project's captioning runtime as a pipeline, and as the reference for captions.
 
-from dataclasses import dataclass
+This is the only module of the suite that imports the runtime.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.peers.pipeline import Phases, Stopwatch
-from server.captioning.captioner import Captioner
-from server.captioning.generation.logits_processors import Scores, TokenIds
-from server.captioning.generation.types import SearchSettings
-
-
-@dataclass(frozen=True, slots=True)
-class FixedLength(SearchSettings):
-    """A search in which no caption ends before its greatest length: the end is never chosen."""
-
-    def process(self, scores: Scores, token_ids: TokenIds) -> Scores:
-        endless = SearchSettings.process(self, scores, token_ids).copy()
-        endless[:, self.end_token] = -np.inf
-        return endless
+from server.captioning.captioner import BlipCaptioner
+from server.captioning.options import GenerationOptions
 
 
 class OnnxPipeline:
+    """Captions as the server does, with large JPEGs decoded at a fraction of their scale."""
+
     def __init__(self, directory: Path, threads: int) -> None:
-        self._captioner = Captioner.open(directory, threads=threads, exact_decode=False)
-        self._tokens = self._captioner.manifest.tokens
+        self._captioner = BlipCaptioner.open(directory, threads=threads, exact_decode=False)
 
     def caption(self, jpeg: bytes, tokens: int) -> Phases:
-        settings = FixedLength(end_token=self._tokens.sep, max_length=1 + tokens)
+        request = self._captioner.resolve(None, GenerationOptions(max_new_tokens=tokens))
         watch = Stopwatch()
-        pixel_values = self._captioner.preprocess(jpeg)
+        pixels = self._captioner.decode(jpeg)
         preprocess = watch.lap()
-        encoded = self._captioner.encode(pixel_values)
+        image = self._captioner.encode(pixels)
         encode = watch.lap()
-        found = self._captioner.generate(encoded, (self._tokens.start,), settings)
+        found = self._captioner.generate(image, request)
         return Phases(preprocess, encode, watch.lap(), found.token_ids[1:])
+
+
+def caption_texts(
+    directory: Path, threads: int, asked: Sequence[tuple[bytes, str | None]]
+) -> list[str]:
+    """Caption each picture with its prompt, with the options of a request that names none."""
+    captioner = BlipCaptioner.open(directory, threads=threads, exact_decode=False)
+    options = GenerationOptions()
+    return [captioner.caption(image, prompt, options).text for image, prompt in asked]

@@ -1,4 +1,4 @@
-"""What every pipeline does, so that all can be timed alike."""
+"""The interface of a pipeline, so that all of them are timed alike."""
 
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -7,10 +7,9 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """Seconds of one caption, and the tokens generated, prompt excluded.
+    """The seconds of one caption, and its generated tokens without the start token.
 
-    Where the keys and values of cross-attention are made, in encode or in decode, is the
-    pipeline's own affair.
+    A pipeline may compute cross-attention keys and values in either phase.
     """
 
     preprocess: float
@@ -23,13 +22,13 @@ class Pipeline(Protocol):
     """A loaded model."""
 
     def caption(self, jpeg: bytes, tokens: int) -> Phases:
-        """Caption a picture in exactly so many tokens, whatever the model would end with."""
+        """Caption a picture by greedy search, to [SEP] or `tokens` new tokens."""
         ...
 
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Seconds since the last lap."""
+    """Measures the seconds since the last lap."""
 
     _last: float = field(default_factory=perf_counter)
 

@@ -1,6 +1,6 @@
-"""The pipelines to measure, by name.
+"""The pipelines by name.
 
-Opened in processes of their own, which therefore import no more than the pipeline itself needs.
+Each is opened in a process of its own, so that it imports nothing but its own packages.
 """
 
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.errors import PeerUnavailable
 from benchmarks.peers.pipeline import Pipeline
+from benchmarks.project import read_manifest
 from benchmarks.subjects import Subject
 
 Precision = Literal["fp32", "bf16", "int8"]
@@ -17,10 +17,10 @@ Precision = Literal["fp32", "bf16", "int8"]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """`precision` is that of the weights: it decides which floor a pipeline is held against.
+    """`precision` is that of the weights, which selects the roofline of the pipeline.
 
-    `prepare` makes and keeps what opening reads; `open` loads the model for so many threads. Both
-    raise PeerUnavailable, ModelUnavailable, or ImportError for a package that is absent.
+    `prepare` writes the files that `open` reads, once; `open` loads the model for a number of
+    threads. Both raise Unavailable, or ImportError for an absent package.
     """
 
     name: str
@@ -30,17 +30,20 @@ class Peer:
 
 
 def _ours(precision: Literal["fp32", "int8"]) -> Peer:
+    def prepare(subject: Subject) -> None:
+        subject.directory(precision)
+
     def open_(subject: Subject, threads: int) -> Pipeline:
         from benchmarks.peers.ours import OnnxPipeline
 
         return OnnxPipeline(subject.directory(precision), threads)
 
-    return Peer(f"ours-{precision}", precision, open_)
+    return Peer(f"ours-{precision}", precision, open_, prepare)
 
 
 def _torch(name: str, precision: Literal["fp32", "bf16"]) -> Peer:
     def open_(subject: Subject, threads: int) -> Pipeline:
-        checkpoint = _checkpoint(subject)
+        checkpoint = subject.required_checkpoint(name)
         import torch
 
         from benchmarks.peers.torch_eager import TorchPipeline
@@ -51,33 +54,24 @@ def _torch(name: str, precision: Literal["fp32", "bf16"]) -> Peer:
     return Peer(name, precision, open_)
 
 
-def _openvino(
-    name: str,
-    precision: Literal["fp32", "int8"],
-    hint: Literal["f32", "bf16"],
-    shape: Literal["split", "notebook"] = "split",
-) -> Peer:
-    def prepare(subject: Subject) -> None:
-        output = subject.home / "openvino" / shape
-        if not output.is_dir():
-            checkpoint = _checkpoint(subject)
-            from benchmarks.peers.openvino_models import build
+def _openvino(name: str, precision: Literal["fp32", "int8"], hint: Literal["f32", "bf16"]) -> Peer:
+    def models(subject: Subject) -> Path:
+        digest = read_manifest(subject.directory("fp32")).digest
+        return subject.home / f"openvino-{digest[:12]}"
 
-            build(checkpoint, subject.manifest(), shape, output)
+    def prepare(subject: Subject) -> None:
+        if not models(subject).is_dir():
+            from benchmarks.peers.openvino_pipeline import build
+
+            build(subject.directory("fp32"), models(subject))
 
     def open_(subject: Subject, threads: int) -> Pipeline:
-        from benchmarks.peers.openvino_runtime import OpenVinoPipeline
+        from benchmarks.peers.openvino_pipeline import OpenVinoPipeline
 
-        directory = subject.home / "openvino" / shape / precision
-        return OpenVinoPipeline(directory, subject.manifest(), threads, hint)
+        manifest = read_manifest(subject.directory("fp32"))
+        return OpenVinoPipeline(models(subject) / precision, manifest, threads, hint)
 
     return Peer(name, precision, open_, prepare)
-
-
-def _checkpoint(subject: Subject) -> Path:
-    if subject.checkpoint is None:
-        raise PeerUnavailable(f"the transformers checkpoint of {subject.label} is not here")
-    return subject.checkpoint
 
 
 PEERS = {
@@ -90,6 +84,5 @@ PEERS = {
         _openvino("openvino-fp32", "fp32", "f32"),
         _openvino("openvino-int8", "int8", "f32"),
         _openvino("openvino-int8-bf16", "int8", "bf16"),
-        _openvino("openvino-notebook-int8", "int8", "bf16", "notebook"),
     )
 }

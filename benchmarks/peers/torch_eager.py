@@ -1,4 +1,4 @@
-"""What tutorials run: transformers' BLIP in eager torch."""
+"""transformers' BLIP in eager torch, as tutorials run it."""
 
 import io
 from pathlib import Path
@@ -14,7 +14,7 @@ from benchmarks.peers.pipeline import Phases, Stopwatch
 
 
 class TorchPipeline:
-    """`generate` as it is; hooks around the vision model tell where encoding ends."""
+    """Runs `generate`; a hook on the vision model notes the end of encoding."""
 
     def __init__(self, checkpoint: Path, threads: int, dtype: torch.dtype) -> None:
         torch.set_num_threads(threads)
@@ -33,8 +33,7 @@ class TorchPipeline:
         inputs = inputs.to(self._dtype)
         preprocess = watch.lap()
         began = perf_counter()
-        # At least as many tokens as at most: transformers' own way to keep a caption from ending.
-        output = self._model.generate(**inputs, min_new_tokens=tokens, max_new_tokens=tokens)
+        output = self._model.generate(**inputs, max_new_tokens=tokens)
         generate = watch.lap()
         encode = self._encoded_at - began
         return Phases(preprocess, encode, generate - encode, tuple(output[0, 1:].tolist()))

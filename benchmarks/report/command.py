@@ -1,4 +1,4 @@
-"""All of it at a chosen size, as JSON and one page with tables and plots."""
+"""Run all benchmarks at a chosen size and write JSON, and one page with tables and plots."""
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.errors import PeerUnavailable
-from benchmarks.http.servers import ROOT
+from benchmarks.errors import Unavailable
 from benchmarks.options import add_model_arguments
-from benchmarks.report.contents import FULL, QUICK, Report, plans
+from benchmarks.project import ROOT
+from benchmarks.report.contents import BENCHMARKS, FULL, QUICK, Report, parts
 from benchmarks.report.readme import update_readme
-from benchmarks.runs import read_json, write_json
+from benchmarks.runs import measured, read_json, write_json
 from benchmarks.subjects import BASE, find_subject
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -20,51 +20,44 @@ TRAINED = "models/emoji_blip"
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_model_arguments(parser)
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--quick",
         action="store_true",
-        help=f"about two minutes with {TRAINED}, instead of half an hour with base geometry",
+        help=f"a few minutes with {TRAINED}, instead of half an hour with base geometry",
     )
-    parser.add_argument(
-        "--render", type=Path, metavar="FILE", help="measure nothing, make the page of this JSON"
-    )
-    parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="(default: benchmarks/results/quick or full)"
-    )
-    parser.add_argument(
-        "--readme", type=Path, metavar="FILE", help="write the figures into its marked section too"
-    )
+    add("--render", type=Path, metavar="FILE", help="measure nothing, make the page of this JSON")
+    add("--output", type=Path, metavar="DIR", help="default: benchmarks/results/quick or full")
+    add("--readme", type=Path, metavar="FILE", help="write a table into its marked section too")
 
 
 def run(options: Namespace, console: Console) -> None:
-    """Raises BenchmarkError."""
+    """Raises BenchmarkError and ModelDirectoryError."""
     try:
-        # First of all: nobody should measure for half an hour and then lack the plots' package.
+        # Before measuring for half an hour.
         from benchmarks.report.page import write_page
     except ImportError as exc:
-        raise PeerUnavailable(f"plots need {exc.name}; pip install '.[bench]' has it") from exc
+        raise Unavailable(f"plots need {exc.name}; pip install '.[bench]' has it") from exc
     report = read_json(Report, options.render) if options.render else measure(options, console)
     output = options.output or RESULTS / report.size
     if not options.render:
         write_json(report, output / "results.json")
-    page = write_page(report, output)
-    console.print(f"report: {page}")
+    console.print(f"report: {write_page(report, output)}")
     if options.readme:
         update_readme(options.readme, report, output)
         console.print(f"updated: {options.readme}")
 
 
 def measure(options: Namespace, console: Console) -> Report:
-    """Part after part, until the end or an interruption. Raises BenchmarkError."""
-    size = "quick" if options.quick else "full"
+    """Measure part after part, to the end or an interruption. Raises BenchmarkError."""
+    size, parameters = ("quick", QUICK) if options.quick else ("full", FULL)
     model = options.model or (TRAINED if options.quick else BASE)
-    subject = find_subject(model)
     report = Report(size)
-    for name, plan in plans(model, subject, options.threads, QUICK if options.quick else FULL):
-        run = plan.run()
+    for name, chosen in parts(model, find_subject(model), options.threads, parameters):
+        run = measured(name, BENCHMARKS[name], chosen)
         if run.rows:
             report = replace(report, **{name: run})  # type: ignore[arg-type]
         if run.interrupted:
-            console.print(f"interrupted in {name}; what follows is from before")
+            console.print(f"interrupted in {name}; the page shows the figures from before")
             break
     return report

@@ -1,32 +1,37 @@
-"""What a report consists of, and how its parts are measured at either size."""
+"""The parts of a report and their parameters at either size."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from benchmarks.floor import command as floor
-from benchmarks.floor.command import FloorRow
 from benchmarks.latency import command as latency
 from benchmarks.load import command as load
-from benchmarks.peers.registry import PEERS
 from benchmarks.pipelines import command as pipelines
-from benchmarks.plans import Plan
-from benchmarks.rows import LatencyRow, LoadRow, PipelineRow
+from benchmarks.roofline import command as roofline
+from benchmarks.rows import LatencyRow, LoadPoint, PipelineRow, RooflineRow
 from benchmarks.runs import Run
 from benchmarks.subjects import Subject
 
+#: The benchmarks. Each has `add_arguments`, `measure` and `tables`; its docstring is its help.
+BENCHMARKS: dict[str, ModuleType] = {
+    "roofline": roofline,
+    "latency": latency,
+    "load": load,
+    "pipelines": pipelines,
+}
+
 QUICK: dict[str, list[str]] = {
-    "floor": ["--rounds=2", "--requests=20"],
-    "latency": ["--rounds=3", "--hits=10", "--sizes", "50 KB", "200 KB", "12 MP"],
-    "load": ["--seconds=2", "--popular=8", "--connections", "1", "4", "--sweep=5"],
-    "pipelines": ["--rounds=3", "--pipelines", *(each for each in PEERS if "notebook" not in each)],
+    "roofline": ["--rounds=2"],
+    "latency": ["--rounds=10", "--hits=10", "--sizes", "50 KB", "200 KB", "12 MP"],
+    "load": ["--seconds=2", "--popular=8", "--rates=5"],
+    "pipelines": ["--rounds=3"],
 }
 
 FULL: dict[str, list[str]] = {
-    "floor": [],
-    "latency": ["--rounds=8"],
+    "roofline": [],
+    "latency": ["--rounds=10"],
     "load": ["--limit=5", "--seconds=15"],
     "pipelines": ["--rounds=8"],
 }
@@ -34,42 +39,29 @@ FULL: dict[str, list[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """None stands for a part that an interruption left no time for."""
+    """The runs of all parts; None for a part that an interruption left out."""
 
     size: str
-    floor: Run[FloorRow] | None = None
+    roofline: Run[RooflineRow] | None = None
     latency: Run[LatencyRow] | None = None
-    load: Run[LoadRow] | None = None
+    load: Run[LoadPoint] | None = None
     pipelines: Run[PipelineRow] | None = None
 
     def runs(self) -> list[Run[Any]]:
-        """Those that there are, in the order in which they were measured."""
-        return [run for name in PARTS if (run := getattr(self, name))]
+        """Return the runs that there are, in the order of measurement."""
+        return [run for name in BENCHMARKS if (run := getattr(self, name))]
 
 
-PARTS: dict[str, ModuleType] = {
-    "floor": floor,
-    "latency": latency,
-    "load": load,
-    "pipelines": pipelines,
-}
-
-
-def plans(
-    model: str, subject: Subject, threads: int, sizes: dict[str, list[str]]
-) -> Iterator[tuple[str, Plan[Any]]]:
-    """Each part's name and plan; servers run the least precision that there is.
-
-    Raises ModelUnavailable.
-    """
-    precision = "int8" if "int8" in subject.directories else "fp32"
+def parts(
+    model: str, subject: Subject, threads: int, parameters: dict[str, list[str]]
+) -> Iterator[tuple[str, Namespace]]:
+    """Yield each part's options. Servers run in int8 unless it cannot be exported."""
+    precision = "int8" if subject.checkpoint else next(iter(subject.given))
     servers = ["ours", *(["tutorial"] if subject.checkpoint else [])]
-    for name, module in PARTS.items():
-        arguments = [*sizes[name], f"--threads={threads}"]
-        if name != "floor":
-            arguments += [f"--model={model}"]
+    for name, benchmark in BENCHMARKS.items():
+        arguments = [*parameters[name], f"--threads={threads}", f"--model={model}"]
         if name in ("latency", "load"):
             arguments += [f"--precision={precision}", "--servers", *servers]
         parser = ArgumentParser()
-        module.add_arguments(parser)
-        yield name, module.plan(parser.parse_args(arguments))
+        benchmark.add_arguments(parser)
+        yield name, parser.parse_args(arguments)

@@ -1,5 +1,6 @@
 """Names for the arrays that pass between stages, with their shapes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,3 +20,6 @@ Logits = NDArray[np.float32]
 
 #: A key and a value of every decoder layer, float32 [rows, heads, length, head_dim].
 KVCache = list[NDArray[Any]]
+
+#: The encoder's outputs, each [pictures, ...].
+ImageArrays = Sequence[NDArray[Any]]

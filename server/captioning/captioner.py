@@ -14,7 +14,8 @@ from server.captioning.generation.generation import Generation
 from server.captioning.generation.search import start_search
 from server.captioning.generation.settings import resolve_settings
 from server.captioning.generation.types import GenerationRequest, Hypothesis
-from server.captioning.image import decode as images
+from server.captioning.image.decode import DEFAULT_MAX_PIXELS
+from server.captioning.image.picture_decoder import PictureDecoder
 from server.captioning.image.pixel_values import to_pixel_values
 from server.captioning.memory import give_back_free_memory
 from server.captioning.model.decoder import Decoder
@@ -46,7 +47,9 @@ class BlipCaptioner:
         self.digest = directory.manifest.digest
         self.threads = threads
         self.exact_decode = exact_decode
-        self._max_pixels = max_pixels
+        self._picture_decoder = PictureDecoder(
+            self.manifest.image, max_pixels=max_pixels, exact_decode=exact_decode
+        )
         self._tokenizer = PromptTokenizer.open(directory.tokenizer, self.manifest)
         self._encoder = Encoder(directory.encoder, self.manifest, threads)
         self._decoder = Decoder(directory.decoder, self.manifest, self._encoder.outputs, threads)
@@ -59,7 +62,7 @@ class BlipCaptioner:
         directory: Path,
         *,
         threads: int | None = None,
-        max_pixels: int = images.DEFAULT_MAX_PIXELS,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
         exact_decode: bool = True,
         encoder_cache_bytes: int = 0,
     ) -> "BlipCaptioner":
@@ -98,10 +101,7 @@ class BlipCaptioner:
 
     def decode(self, image: bytes) -> Pixels:
         """Decode a picture file. Raises ImageError."""
-        target = self.manifest.image
-        draft_for = None if self.exact_decode else target
-        picture = images.decode(image, self._max_pixels, draft_for)
-        return np.asarray(picture.resize((target.width, target.height), target.resample))
+        return self._picture_decoder(image)
 
     def prefill(
         self, image: Pixels | EncodedImage, image_digest: bytes, request: GenerationRequest
@@ -171,6 +171,7 @@ class BlipCaptioner:
 
     def close(self) -> None:
         """Release the model's memory. The captioner can't be used afterwards."""
+        self._picture_decoder.close()
         del self._encoder, self._decoder, self._batch
 
     def _begin(self, image: EncodedImage, request: GenerationRequest) -> Generation:

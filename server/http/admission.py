@@ -1,4 +1,4 @@
-"""The door: how many requests are inside at once."""
+"""Admission control: bound the caption requests in flight, and stop admitting to drain."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,24 +8,29 @@ from server.http.slow_clients import SlowClients
 
 
 class Admission:
-    """Bounds the requests inside, each with its body in memory."""
+    """Admits up to `limit` requests at once, because each holds its body in memory.
 
-    def __init__(self, limit: int) -> None:
+    `ready` is what /health/ready reports. It turns false before or when draining begins.
+    """
+
+    def __init__(self, limit: int, receive_timeout: float) -> None:
         self._limit = limit
         self.in_flight = 0
-        self.senders = SlowClients()
+        self.slow_clients = SlowClients(receive_timeout)
         self.ready = True
         self.draining = False
 
     @contextmanager
     def admit(self) -> Iterator[None]:
-        """Count one request in and out. Raises Overloaded or Draining: before its body is read.
+        """Admit one request for the duration of the context.
 
-        Whoever makes room is still counted until it has left, in this loop's next round.
+        Raises Overloaded or Draining before the body is read. A full server evicts the slowest
+        client instead, if there is a slow one. Evicted requests count until their task has ended,
+        in the event loop's next iteration.
         """
         if self.draining:
             raise Draining("The server is stopping; send the request again.", retry_after=1)
-        if self.in_flight >= self._limit and not self.senders.evict_slowest():
+        if self.in_flight >= self._limit and not self.slow_clients.evict_slowest():
             raise Overloaded("The server has too many requests; try again soon.", retry_after=1)
         self.in_flight += 1
         try:
@@ -33,11 +38,11 @@ class Admission:
         finally:
             self.in_flight -= 1
 
-    def announce(self) -> None:
-        """Say that the door is about to close; until it does, everybody is let in."""
+    def announce_drain(self) -> None:
+        """Report not ready, and go on admitting requests until `drain`."""
         self.ready = False
 
     def drain(self) -> None:
-        """Let nobody in from now on."""
+        """Admit no more requests."""
         self.ready = False
         self.draining = True

@@ -1,4 +1,4 @@
-"""Who may ask for captions: whoever bears one of the API keys, or everybody if there are none."""
+"""Authenticate requests by API key; without configured keys every request is allowed."""
 
 import hashlib
 import hmac
@@ -7,7 +7,8 @@ from collections.abc import Collection
 from starlette.datastructures import Headers
 
 from server.errors import StartupError, Unauthorized
-from server.settings import Settings, api_keys
+from server.option_types import api_keys
+from server.settings import Settings
 
 
 class ApiKeys:
@@ -17,19 +18,19 @@ class ApiKeys:
         self._digests = [_digest(key.encode()) for key in keys]
 
     def require(self, headers: Headers) -> None:
-        """Raises Unauthorized: before the request's body is read."""
+        """Raise Unauthorized for a request without a valid key, before its body is read."""
         if not self._digests:
             return
         scheme, _, key = headers.get("authorization", "").partition(" ")
         given = _digest(key.strip().encode("latin-1"))
-        # All of them, and digests of one length: the time it takes says nothing about any key.
-        fits = [hmac.compare_digest(given, digest) for digest in self._digests]
-        if scheme.lower() != "bearer" or not any(fits):
+        # Compare with every key, by digests of one length, so that the time tells nothing.
+        matches = [hmac.compare_digest(given, digest) for digest in self._digests]
+        if scheme.lower() != "bearer" or not any(matches):
             raise Unauthorized("An API key is needed; send it as 'Authorization: Bearer KEY'.")
 
 
 def configured_keys(settings: Settings) -> frozenset[str]:
-    """The keys of --api-key and --api-key-file. Raises StartupError."""
+    """Collect the keys of --api-key and --api-key-file. Raises StartupError."""
     path = settings.api_key_file
     if path is None:
         return frozenset(settings.api_key)
@@ -38,7 +39,7 @@ def configured_keys(settings: Settings) -> frozenset[str]:
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else exc
         raise StartupError(
-            f"can't take API keys from {path}: {reason}; see --api-key-file"
+            f"can't read API keys from {path}: {reason}; see --api-key-file"
         ) from exc
 
 

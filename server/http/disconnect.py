@@ -1,26 +1,27 @@
-"""Work for a client that may leave: uvicorn tells whoever asks, and cancels nothing by itself."""
+"""Cancel work whose client has left. uvicorn reports a disconnect but cancels nothing."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive
+
+from server.errors import ClientLeft
 
 T = TypeVar("T")
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """The outcome of `work`, for a request whose body is read.
+    """Await `work` for a request whose body has been read.
 
-    Raises ClientDisconnect, and cancels the work, if the client leaves first.
+    If the client leaves first, cancel the work and raise ClientLeft.
     """
     working = asyncio.create_task(work)
     leaving = asyncio.create_task(_disconnected(receive))
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise ClientDisconnect
+            raise ClientLeft
         return working.result()
     finally:
         working.cancel()

@@ -1,8 +1,7 @@
-"""A caption request's form -> picture, prompt and options, each of the kind it should be."""
+"""Read the form of a caption request, and check that each field is of its kind."""
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -11,43 +10,36 @@ from starlette.types import Receive
 from server.captioning.options import GenerationOptions
 from server.errors import InvalidField, MissingField
 from server.http.multipart import FormLimits, Part, read_form
+from server.inference.request import CaptionRequest
 
 #: Far more than the 512 tokens that BLIP's decoder has positions for.
 MAX_PROMPT_BYTES = 8192
 MAX_NUMBER_BYTES = 32
 
-# int() and float() also take underscores, blanks, other scripts' digits, and NaN.
+# int() and float() also accept underscores, blanks, digits of other scripts, and NaN.
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """What a client asks for. No prompt (None) and an empty one are different requests."""
-
-    image: Part
-    prompt: str | None
-    options: GenerationOptions
-
-
-def form_limits(max_body: int, seconds: float | None = None) -> FormLimits:
-    """The fields of `POST /caption`, for bodies up to `max_body` bytes that arrive in time."""
+def form_limits(max_body: int) -> FormLimits:
+    """List the form's fields with the bytes that each may have, in a body of `max_body` bytes."""
     numbers = dict.fromkeys(NUMBERS, MAX_NUMBER_BYTES)
-    return FormLimits(max_body, {"image": max_body, "prompt": MAX_PROMPT_BYTES, **numbers}, seconds)
+    return FormLimits(max_body, {"image": max_body, "prompt": MAX_PROMPT_BYTES, **numbers})
 
 
-async def read_upload(headers: Headers, receive: Receive, limits: FormLimits) -> Upload:
-    """Read one caption request.
+async def read_caption_form(
+    headers: Headers, receive: Receive, limits: FormLimits
+) -> CaptionRequest:
+    """Read one caption request from a form.
 
-    Raises what `read_form` does, MissingField or InvalidField for a field of the wrong kind, and
+    Raises what `read_form` raises, MissingField or InvalidField for a field of the wrong kind, and
     OptionOutOfRange.
     """
     form = await read_form(headers, receive, limits)
-    return Upload(
-        image=_image(form),
-        prompt=_text(form["prompt"]) if "prompt" in form else None,
-        options=_options(form),
-    )
+    image = _image(form)
+    prompt = _text(form["prompt"]) if "prompt" in form else None
+    digest = image.sha256.digest()
+    return CaptionRequest.of(image.pieces, prompt, _options(form), image_digest=digest)
 
 
 def _image(form: Mapping[str, Part]) -> Part:
@@ -77,25 +69,25 @@ def _options(form: Mapping[str, Part]) -> GenerationOptions:
     return GenerationOptions(**given)
 
 
-def _integer(part: Part) -> int:
+def integer(part: Part) -> int:
     text = _text(part)
     if not _INTEGER.fullmatch(text):
         raise InvalidField(f"The field {part.name!r} has to be a whole number.")
     return int(text)
 
 
-def _float(part: Part) -> float:
+def number(part: Part) -> float:
     text = _text(part)
     if not _FLOAT.fullmatch(text):
         raise InvalidField(f"The field {part.name!r} has to be a number.")
     return float(text)
 
 
-#: GenerationOptions' fields, which are form fields too, and how each is read.
+#: The form's fields for GenerationOptions, and how each is read.
 NUMBERS: Mapping[str, Callable[[Part], int | float]] = {
-    "max_new_tokens": _integer,
-    "num_beams": _integer,
-    "repetition_penalty": _float,
-    "no_repeat_ngram_size": _integer,
-    "length_penalty": _float,
+    "max_new_tokens": integer,
+    "num_beams": integer,
+    "repetition_penalty": number,
+    "no_repeat_ngram_size": integer,
+    "length_penalty": number,
 }

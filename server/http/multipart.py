@@ -1,55 +1,43 @@
-"""multipart/form-data, read part by part as it arrives, hashed on the way, never spooled to a file.
+"""Read multipart/form-data part by part as it arrives, and hash each part on the way.
 
-Starlette's own form parser serves friendly clients. It decodes text by whatever charset the client
-names, writes uploads over 1 MB to a temporary file, and takes a truncated body for an empty form;
-so this drives python-multipart's parser itself.
+This drives python-multipart's parser itself. Starlette's form parser decodes text by any charset
+that the client names, writes uploads over 1 MB to a temporary file, and accepts a truncated body as
+an empty form.
 """
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from server.errors import (
-    BodyTooLarge,
-    FieldTooLong,
-    InvalidField,
-    MalformedBody,
-    RequestTimeout,
-    UnsupportedCharset,
-)
+from server.errors import FieldTooLong, InvalidField, MalformedBody, UnsupportedCharset
+from server.http.body import body_chunks
 
 #: ASCII is UTF-8 too, and some clients label plain text so.
 _UTF8 = (b"utf-8", b"utf8", b"us-ascii")
 
-#: Bytes. A view takes 200 by itself, beside the body's chunk that it keeps: too many for a picture
-#: that somebody sends byte by byte.
-_WORTH_A_VIEW = 1024
+#: Shorter pieces are copied. A view takes 200 bytes itself and keeps the chunk that it points into,
+#: which is too much for a picture that arrives byte by byte.
+_MIN_VIEW_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """The most bytes of a body, and which fields it may have with the most bytes of each.
-
-    `seconds` is the time that it has to arrive; None for any.
-    """
+    """The maximum bytes of a body, and its allowed fields with the maximum bytes of each."""
 
     body: int
     fields: Mapping[str, int]
-    seconds: float | None = None
 
 
 @dataclass(slots=True)
 class Part:
-    """One field's bytes, in the pieces they came in, and the SHA-256 over them so far.
+    """One field: its bytes in the pieces in which they arrived, and the SHA-256 over them.
 
-    `content` joins them at every look: nobody reads a picture whose caption is in the cache.
+    `content` joins the pieces at each access.
     """
 
     name: str
@@ -63,7 +51,7 @@ class Part:
         self.size += len(piece)
         if self.size > self.limit:
             raise FieldTooLong(f"The field {self.name!r} is over {self.limit} bytes; shorten it.")
-        self.pieces.append(piece if len(piece) >= _WORTH_A_VIEW else bytes(piece))
+        self.pieces.append(piece if len(piece) >= _MIN_VIEW_BYTES else bytes(piece))
         self.sha256.update(piece)
 
     @property
@@ -72,38 +60,18 @@ class Part:
 
 
 async def read_form(headers: Headers, receive: Receive, limits: FormLimits) -> dict[str, Part]:
-    """Read a request's body to its end and give its parts by name, each name once.
+    """Read a form to its end and return its parts by name. Each name may occur once.
 
-    Raises MalformedBody, BodyTooLarge, RequestTimeout, UnsupportedCharset, InvalidField or
-    FieldTooLong as soon as it is certain, and ClientDisconnect if the client leaves first.
+    Raises MalformedBody, BodyTooLarge, UnsupportedCharset, InvalidField or FieldTooLong as soon as
+    the error is certain, and ClientLeft if the client leaves first.
     """
     reader = _FormReader(_boundary(headers), limits.fields)
-    too_large = BodyTooLarge(f"The request is over {limits.body} bytes; send a smaller file.")
-    if int(headers.get("content-length", 0)) > limits.body:
-        raise too_large
-    received = 0
     try:
-        async with asyncio.timeout(limits.seconds):
-            async for chunk in _chunks(receive):
-                received += len(chunk)
-                if received > limits.body:
-                    raise too_large
-                reader.write(chunk)
-    except TimeoutError as exc:
-        raise RequestTimeout(
-            f"The request did not arrive within {limits.seconds:g} seconds."
-        ) from exc
-    return reader.finish()
-
-
-async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        yield message.get("body", b"")
-        more = message.get("more_body", False)
+        async for chunk in body_chunks(headers, receive, limits.body):
+            reader.write(chunk)
+        return reader.finish()
+    finally:
+        reader.close()
 
 
 def _boundary(headers: Headers) -> bytes:
@@ -111,7 +79,7 @@ def _boundary(headers: Headers) -> bytes:
     boundary = parameters.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
         raise MalformedBody(
-            "The request is no multipart/form-data with a boundary; "
+            "The request is not multipart/form-data with a boundary; "
             "send the picture as the form field 'image'."
         )
     _require_utf8(parameters)
@@ -125,7 +93,7 @@ def _require_utf8(parameters: Mapping[bytes, bytes]) -> None:
 
 
 class _FormReader:
-    """python-multipart's callbacks, turned into parts."""
+    """Builds parts from the callbacks of python-multipart's parser."""
 
     def __init__(self, boundary: bytes, fields: Mapping[str, int]) -> None:
         self._fields = fields
@@ -154,13 +122,17 @@ class _FormReader:
         try:
             self._parser.write(chunk)
         except FormParserError as exc:
-            raise MalformedBody("The body is no well-formed multipart/form-data.") from exc
+            raise MalformedBody("The body is not well-formed multipart/form-data.") from exc
 
     def finish(self) -> dict[str, Part]:
-        # The parser itself is content with a body that stops anywhere.
+        # The parser itself accepts a body that stops anywhere.
         if not self._complete:
             raise MalformedBody("The form ends before its closing boundary; send it whole.")
         return self._parts
+
+    def close(self) -> None:
+        """Break the cycle with the parser. It would keep the upload until a garbage collection."""
+        del self._parser
 
     def _begin_part(self) -> None:
         self._headers = {}
@@ -184,7 +156,7 @@ class _FormReader:
             known = ", ".join(self._fields)
             raise InvalidField(f"There is no field {name[:60]!r}; the fields are {known}.")
         if name in self._parts:
-            raise InvalidField(f"The field {name!r} is there twice; send it once.")
+            raise InvalidField(f"The field {name!r} occurs twice; send it once.")
         _require_utf8(parse_options_header(self._headers.get(b"content-type"))[1])
         self._part = Part(name, b"filename" in disposition, self._fields[name])
         self._parts[name] = self._part

@@ -1,7 +1,7 @@
-"""Who is still sending a body, and who of them leaves when there is no room for anybody else.
+"""Bound the time of request bodies, and evict the slowest one when the server is full.
 
-A body that comes a byte at a time would hold one of the few places inside until its deadline, and
-a few dozen of them everybody else's.
+A client that sends a body byte by byte occupies one of the few admitted requests until its
+deadline. A few dozen such clients would shut out every other client.
 """
 
 import asyncio
@@ -11,65 +11,76 @@ from time import monotonic
 
 from starlette.types import Message, Receive
 
-from server.errors import SlowClientEvicted
+from server.errors import RequestTimeout, SlowClientEvicted
 
-#: Seconds before anybody's pace is judged: a round trip to the far side of the world.
+#: Seconds before the speed of a body is judged: a round trip to the far side of the world.
 GRACE = 0.25
 
-#: Bytes a second that are too few to be waited for while others are refused.
+#: A slower body may be evicted while the server is full.
 MIN_BYTES_PER_SECOND = 10_000
 
 
 class _Body:
-    """One body on its way."""
+    """One body that is being received."""
 
-    def __init__(self, receive: Receive, patience: asyncio.Timeout) -> None:
+    def __init__(self, receive: Receive, deadline: asyncio.Timeout) -> None:
         self._receive = receive
-        self._patience = patience
+        self._deadline = deadline
         self._began = monotonic()
         self._bytes = 0
+        self.evicted = False
 
     async def receive(self) -> Message:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
         return message
 
-    def pace(self) -> float:
-        """Bytes a second."""
+    def bytes_per_second(self) -> float:
         seconds = monotonic() - self._began
         return self._bytes / seconds if seconds > GRACE else float("inf")
 
-    def give_up(self) -> None:
-        self._patience.reschedule(asyncio.get_running_loop().time())
+    def evict(self) -> None:
+        self.evicted = True
+        self._deadline.reschedule(asyncio.get_running_loop().time())
 
 
 class SlowClients:
-    """All bodies on their way."""
+    """All bodies that are being received, each for at most `receive_timeout` seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, receive_timeout: float) -> None:
+        self._receive_timeout = receive_timeout
         self._bodies: set[_Body] = set()
 
     @asynccontextmanager
-    async def sending(self, receive: Receive) -> AsyncIterator[Receive]:
-        """While a body is read, by what this gives. Raises SlowClientEvicted."""
+    async def reading(self, receive: Receive) -> AsyncIterator[Receive]:
+        """Bound the reading of one body, which has to go through the callable that this yields.
+
+        Raises RequestTimeout at the deadline, and SlowClientEvicted if the body is evicted.
+        """
         try:
-            async with asyncio.timeout(None) as patience:
-                body = _Body(receive, patience)
+            async with asyncio.timeout(self._receive_timeout) as deadline:
+                body = _Body(receive, deadline)
                 self._bodies.add(body)
                 try:
                     yield body.receive
                 finally:
                     self._bodies.discard(body)
         except TimeoutError as exc:
-            raise SlowClientEvicted(
-                "The server is busy and the request came too slowly; send it again.", retry_after=1
+            if not deadline.expired():
+                raise
+            if body.evicted:
+                raise SlowClientEvicted(
+                    "The server is busy and the request came too slowly; send it again.", 1
+                ) from exc
+            raise RequestTimeout(
+                f"The request did not arrive within {self._receive_timeout:g} seconds."
             ) from exc
 
     def evict_slowest(self) -> bool:
-        """Give the slowest sender up, if there is one that is too slow to be waited for."""
-        slowest = min(self._bodies, key=_Body.pace, default=None)
-        if slowest is None or slowest.pace() >= MIN_BYTES_PER_SECOND:
+        """Evict the slowest body. Return False if none is below MIN_BYTES_PER_SECOND."""
+        slowest = min(self._bodies, key=_Body.bytes_per_second, default=None)
+        if slowest is None or slowest.bytes_per_second() >= MIN_BYTES_PER_SECOND:
             return False
         self._bodies.discard(slowest)
-        slowest.give_up()
+        slowest.evict()
         return True

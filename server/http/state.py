@@ -1,14 +1,13 @@
-"""What handlers get: opened in the lifespan, typed here."""
+"""The typed state that handlers find in their request."""
 
 from collections.abc import Mapping
 from typing import TypedDict
-
-from starlette.requests import Request
 
 from server.http.admission import Admission
 from server.http.auth import ApiKeys
 from server.http.metrics import Metrics
 from server.http.multipart import FormLimits
+from server.http.readiness import Readiness
 from server.http.telemetry import Trace
 from server.inference.service import CaptionService
 
@@ -16,8 +15,9 @@ from server.inference.service import CaptionService
 class Resources(TypedDict):
     """What lives as long as the server."""
 
-    access: ApiKeys
+    api_keys: ApiKeys
     admission: Admission
+    readiness: Readiness
     metrics: Metrics
     service: CaptionService
     form_limits: FormLimits
@@ -26,9 +26,6 @@ class Resources(TypedDict):
 
 
 class State(Resources):
-    """What a request sees: the resources and its own trace."""
+    """The resources, and the trace of this request."""
 
     trace: Trace
-
-
-CaptionRequest = Request[State]

@@ -1,4 +1,4 @@
-"""What a request leaves behind: an id, how long each phase took, one line in the log."""
+"""Trace each request: an id, the time of each phase, a log line, and the answer to an error."""
 
 import asyncio
 import logging
@@ -9,17 +9,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.errors import internal_error, stopped
+from server.errors import Refusal, refusal_for
+from server.http.responses import (
+    INTERNAL_ERROR,
+    STOPPED,
+    RenderError,
+    error_response,
+    render_error,
+    translated,
+)
+from server.inference.phases import Phase
+from server.inference.request import CaptionResult
 
 logger = logging.getLogger("server.requests")
 
-#: nginx's status for a client that left before its answer; nobody receives it.
-CLIENT_LEFT = 499
-
-#: What machines ask for all the time would drown what people ask for.
+#: Probes and scrapes come so often that they would hide what people ask for.
 UNCOUNTED = ("/health", "/metrics")
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -27,25 +33,38 @@ _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 @dataclass(slots=True)
 class Trace:
-    """One request as far as it got; phases are in seconds and keep their order."""
+    """One request as far as it got.
+
+    `surface` and `render_error` are those of the endpoint that the request reached. `cache` has one
+    status a caption. `phases` are in seconds, in the order in which they began.
+    """
 
     request_id: str
-    cache: str | None = None
+    surface: str = ""
+    render_error: RenderError = render_error
     error_type: str | None = None
+    cache: list[str] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
+    def phase(self, name: Phase) -> Iterator[None]:
+        """Time a phase; an error ends it too."""
         began = perf_counter()
         try:
             yield
         finally:
             self.phases[name] = perf_counter() - began
 
+    def add(self, result: CaptionResult) -> None:
+        """Add one caption's cache status and phases. Phases of several captions add up."""
+        self.cache.append(result.cache)
+        for name, seconds in result.phases.items():
+            self.phases[name] = self.phases.get(name, 0.0) + seconds
+
     def headers(self) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", self.request_id.encode())]
         if self.cache:
-            headers.append((b"x-cache", self.cache.encode()))
+            headers.append((b"x-cache", ", ".join(self.cache).encode()))
         if self.phases:
             # https://www.w3.org/TR/server-timing/ has milliseconds.
             timing = ", ".join(f"{name};dur={s * 1000:.2f}" for name, s in self.phases.items())
@@ -54,7 +73,10 @@ class Trace:
 
 
 class Telemetry:
-    """ASGI middleware around everything: also the last place that an unforeseen error reaches."""
+    """ASGI middleware around the router: traces a request and answers every error that it raises.
+
+    The answer has the shape of the surface that the request reached, else the server's own.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -74,34 +96,48 @@ class Telemetry:
                 message["headers"] = [*message["headers"], *trace.headers()]
             await send(message)
 
+        async def refuse(refusal: Refusal) -> None:
+            nonlocal status
+            trace.error_type = refusal.status.error_type
+            if refusal.status.scope == "unsent":
+                status = refusal.status.code
+            elif not status:
+                response = error_response(refusal, trace.render_error)
+                await response(scope, receive, send_traced)
+
         try:
             await self._app(scope, receive, send_traced)
-        except ClientDisconnect:
-            status, trace.error_type = CLIENT_LEFT, "client_left"
         except asyncio.CancelledError:
-            # uvicorn cancels at the end of the grace, and would answer 500.
-            trace.error_type = "draining"
-            if not status:
-                await stopped()(scope, receive, send_traced)
-        except Exception:
-            logger.exception("request %s met a defect", trace.request_id)
-            trace.error_type = "internal_error"
-            if not status:
-                await internal_error()(scope, receive, send_traced)
+            # uvicorn cancels requests when the time to shut down is over, and would answer 500.
+            await refuse(STOPPED)
+        except Exception as error:
+            await refuse(_refusal(error, trace.request_id))
         finally:
             seconds = perf_counter() - began
-            # As sent: decoded, a path may hold line breaks and forge lines of log.
+            # As sent: a decoded path may hold line breaks, which would forge lines of the log.
             path = scope["raw_path"].decode("ascii", "replace")
             _log(scope["method"], path, status, trace, seconds)
             if not scope["path"].startswith(UNCOUNTED):
                 scope["state"]["metrics"].record(status, trace, seconds)
 
 
-def trace_refusal(status: int, error_type: str) -> Trace:
-    """What is left, after its line in the log, of a request that had no method or path yet."""
-    trace = Trace(secrets.token_hex(16), error_type=error_type)
-    _log(None, None, status, trace, 0.0)
+def trace_connection_refusal(refusal: Refusal) -> Trace:
+    """Log a refusal of bytes that never became a request, without method and path."""
+    trace = Trace(secrets.token_hex(16), error_type=refusal.status.error_type)
+    _log(None, None, refusal.status.code, trace, 0.0)
     return trace
+
+
+def _refusal(error: Exception, request_id: str) -> Refusal:
+    """Look an error up in the table. Log the traceback of one that has no row: it is a defect."""
+    refusal = refusal_for(translated(error))
+    if refusal is None:
+        logger.error("request %s met a defect", request_id, exc_info=error)
+        return INTERNAL_ERROR
+    if error.__cause__ is not None:
+        error_type = refusal.status.error_type
+        logger.debug("request %s: cause of %s", request_id, error_type, exc_info=error.__cause__)
+    return refusal
 
 
 def _request_id(scope: Scope) -> str:
@@ -114,7 +150,7 @@ def _log(method: str | None, path: str | None, status: int, trace: Trace, second
         "method": method,
         "path": path,
         "status": status,
-        "cache": trace.cache,
+        "cache": ",".join(trace.cache) or None,
         "ms": round(seconds * 1000, 1),
         "request_id": trace.request_id,
     }

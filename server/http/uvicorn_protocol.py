@@ -1,35 +1,33 @@
-"""uvicorn's HTTP protocol, with what it lacks on the open internet.
-
-Limits, errors in JSON, and an answer for a request that meets the server's end.
-"""
+"""uvicorn's HTTP protocol with limits on header size and receive time, and with errors in JSON."""
 
 import asyncio
 from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from server.errors import error_response
+from server.errors import HeaderTooLarge, MalformedRequest, RequestError, RequestTimeout
 from server.http.metrics import Metrics
-from server.http.telemetry import trace_refusal
+from server.http.responses import error_response, refusal_of
+from server.http.telemetry import trace_connection_refusal
 
-#: Bytes of a header that has not ended, as many as uvicorn's other parser takes. httptools takes
-#: any amount, and for each piece more time than for the last.
+#: Maximum bytes of a header, as in uvicorn's h11 protocol. httptools has no limit, and each further
+#: piece of a header takes it more time than the one before.
 MAX_HEADER = 65_536
 
-#: Seconds that an idle connection stays when the server stops: a request may be on its way.
+#: Seconds that an idle connection stays open after shutdown began: a request may be on its way.
 LINGER = 0.25
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """A connection with `receive_timeout` seconds for a request to arrive.
+    """A connection that gives each request `receive_timeout` seconds to arrive.
 
-    While a request is being answered the time starts over: reading its body has a limit of its
-    own, and a pipelined request behind it can't arrive for reasons that aren't its sender's.
+    The time starts over while a request is answered. Its body has a limit of its own, and a
+    pipelined request behind it may be late for reasons that are not its client's.
     """
 
     receive_timeout: ClassVar[float]
     metrics: ClassVar[Metrics]
-    #: Whether connections outlive an answer; not once the server is about to stop.
+    #: Whether a connection stays open after an answer. False once the server is about to stop.
     keeps_connections: ClassVar[bool] = True
     _deadline: asyncio.TimerHandle | None = None
     _header_size = 0
@@ -43,19 +41,19 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        # Not only where a message begins: line breaks before one are silently skipped.
+        # Not only in on_message_begin: the parser skips line breaks before a message silently.
         self._arm()
         self._header_size += len(data)
         super().data_received(data)
         if self._header_size > MAX_HEADER:
-            self._cut_off(431, "header_too_large", f"The header is over {MAX_HEADER} bytes.")
+            self._cut_off(HeaderTooLarge(f"The header is over {MAX_HEADER} bytes; send less."))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._arm()
 
     def on_body(self, body: bytes) -> None:
-        # What comes behind a body is its trailer, which has the header's limit once more.
+        # A trailer follows the body. It has the header's limit again.
         self._header_size = 0
         super().on_body(body)
 
@@ -63,7 +61,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._header_size = 0
         self._disarm()
-        # Not before a body has come: closed while it does, a connection loses its answer too.
+        # Not before the body has arrived: a connection closed meanwhile loses its answer too.
         if not self.keeps_connections:
             self.cycle.keep_alive = False
 
@@ -74,7 +72,7 @@ class HttpProtocol(HttpToolsProtocol):
             super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "malformed_request", "The request is no valid HTTP; see RFC 9112.")
+        self._refuse(MalformedRequest("The request is not valid HTTP; see RFC 9112."))
 
     def _arm(self) -> None:
         if self._deadline is None:
@@ -95,34 +93,39 @@ class HttpProtocol(HttpToolsProtocol):
             self._arm()
         else:
             message = f"The request did not arrive within {self.receive_timeout:g} seconds."
-            self._cut_off(408, "request_timeout", message)
+            self._cut_off(RequestTimeout(message))
 
-    def _cut_off(self, code: int, error_type: str, message: str) -> None:
-        """Close the connection, and say why if that can't be taken for another request's answer."""
-        # uvicorn makes a scope when a message begins, and its cycle when the header is complete.
+    def _cut_off(self, error: RequestError) -> None:
+        """Close the connection. Answer first, unless that could pass for another request's answer.
+
+        uvicorn creates a scope when a message begins, and its cycle when the header is complete.
+        """
         half_header = self.scope is not None and (
             not self.cycle or self.cycle.scope is not self.scope
         )
         if half_header and not self._answering and not self.transport.is_closing():
-            self._refuse(code, error_type, message)
+            self._refuse(error)
         else:
             self.transport.close()
 
-    def _refuse(self, code: int, error_type: str, message: str) -> None:
-        trace = trace_refusal(code, error_type)
-        self.metrics.record(code, trace, 0.0)
-        answer = error_response(code, error_type, message, {"Connection": "close"})
+    def _refuse(self, error: RequestError) -> None:
+        """Answer bytes that never became a request, and close the connection."""
+        refusal = refusal_of(error)
+        trace = trace_connection_refusal(refusal)
+        self.metrics.record(refusal.status.code, trace, 0.0)
+        answer = error_response(refusal)
         headers = [
             *self.server_state.default_headers,
             *answer.raw_headers,
             *trace.headers(),
         ]
         lines = [b"%s: %s\r\n" % header for header in headers]
-        self.transport.write(b"".join([STATUS_LINE[code], *lines, b"\r\n", bytes(answer.body)]))
+        status_line = STATUS_LINE[refusal.status.code]
+        self.transport.write(b"".join([status_line, *lines, b"\r\n", bytes(answer.body)]))
         self.transport.close()
 
 
 def http_protocol(receive_timeout: float, metrics: Metrics) -> type[HttpProtocol]:
-    """The protocol with what it needs, as uvicorn's configuration takes it: a class."""
+    """Build the protocol class that uvicorn's configuration takes."""
     namespace = {"receive_timeout": receive_timeout, "metrics": metrics}
     return type("HttpProtocol", (HttpProtocol,), namespace)

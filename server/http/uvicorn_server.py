@@ -1,4 +1,4 @@
-"""uvicorn, as this server runs it: its address, its signals."""
+"""uvicorn's server with our address handling, signals and drain delay."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ from server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-#: On every answer, uvicorn's own included: what it holds is data, never a page or part of one.
+#: On every answer, uvicorn's own included. Answers hold data and are never shown as a page.
 SECURITY_HEADERS = [
     ("Content-Security-Policy", "default-src 'none'"),
     ("X-Content-Type-Options", "nosniff"),
@@ -47,12 +47,11 @@ def configure(app: ASGIApp, settings: Settings, metrics: Metrics) -> uvicorn.Con
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, which says where it listens, and returns after a signal instead of dying of it.
+    """uvicorn's server, which logs where it listens and returns after a signal.
 
-    From the signal on /health/ready says that it leaves. For `drain_delay` seconds it goes on as
-    before, but for connections, which each answer closes now, while whoever sends requests finds
-    out; a second signal ends the wait. Then no caption request is admitted, and those in flight are
-    finished.
+    A signal makes /health/ready fail and closes each connection after its answer. For `drain_delay`
+    seconds requests are still admitted, until load balancers notice; a second signal ends the
+    delay. Then no caption request is admitted, and requests in flight are finished.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class Server(uvicorn.Server):
         self._protocol = cast(type[HttpProtocol], config.http)
         self._admission = admission
         self._drain_delay = drain_delay
-        self._waiting: asyncio.TimerHandle | None = None
+        self._drain_timer: asyncio.TimerHandle | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -84,14 +83,14 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._protocol.keeps_connections = False
         if self._admission.ready and self._drain_delay:
-            logger.info("not ready any more; stopping in %g s", self._drain_delay)
-            self._admission.announce()
+            logger.info("draining: not ready; stopping in %g s", self._drain_delay)
+            self._admission.announce_drain()
             loop = asyncio.get_running_loop()
-            self._waiting = loop.call_later(self._drain_delay, self._drain, sig)
+            self._drain_timer = loop.call_later(self._drain_delay, self._drain, sig)
         else:
-            # uvicorn takes one signal more, should this timer still come, for impatience.
-            if self._waiting:
-                self._waiting.cancel()
+            # If this timer still fired, uvicorn would treat it as a second signal and stop at once.
+            if self._drain_timer:
+                self._drain_timer.cancel()
             self._drain(sig)
 
     def _drain(self, sig: int) -> None:
@@ -103,9 +102,9 @@ class Server(uvicorn.Server):
 
 @contextmanager
 def bound(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that has its address and does not listen yet.
+    """Bind a socket that does not listen yet.
 
-    A port in use then shows before the model is loaded, and clients are refused until it is.
+    A port in use is then reported before the model is loaded, and clients are refused until it is.
     Raises StartupError.
     """
     try:

@@ -1,11 +1,13 @@
 """The one description of a caption request, for every surface: no HTTP, no cache."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
 
 from server.captioning.caption import Caption
 from server.captioning.options import GenerationOptions
+from server.inference.phases import Phase
 
 #: HIT: from the cache. MISS: inferred. COALESCED: shared with an equal request in progress, of this
 #: process or of another replica. BYPASS: inferred anew, because the client asked for that.
@@ -16,21 +18,26 @@ CacheStatus = Literal["HIT", "MISS", "COALESCED", "BYPASS"]
 class CaptionRequest:
     """A picture file, the text that its caption continues, and generation options.
 
-    `image_digest` is the SHA-256 of `image`, 32 bytes, computed once while the body arrives.
-    `prompt` is None for no prompt; an empty prompt is no prompt. `refresh` skips the cache look-up
-    and overwrites the entry.
+    `pieces` are the file as it arrived, `image_digest` its SHA-256, 32 bytes, computed once while
+    the body arrives. `prompt` is None for no prompt; an empty prompt is no prompt. `refresh` skips
+    the cache look-up and overwrites the entry.
     """
 
-    image: bytes
+    pieces: Sequence[bytes | memoryview]
     image_digest: bytes
     prompt: str | None = None
     options: GenerationOptions = field(default_factory=GenerationOptions)
     refresh: bool = False
 
+    @property
+    def image(self) -> bytes:
+        """Join the pieces of the file. A cache hit never does: it would cost a copy of the file."""
+        return b"".join(self.pieces)
+
     @classmethod
     def of(
         cls,
-        image: bytes,
+        image: bytes | Sequence[bytes | memoryview],
         prompt: str | None = None,
         options: GenerationOptions | None = None,
         *,
@@ -38,8 +45,9 @@ class CaptionRequest:
         refresh: bool = False,
     ) -> "CaptionRequest":
         """Build a request. An empty prompt becomes none; an absent digest is computed."""
-        digest = sha256(image).digest() if image_digest is None else image_digest
-        return cls(image, digest, prompt or None, options or GenerationOptions(), refresh)
+        pieces = (image,) if isinstance(image, bytes) else image
+        digest = sha256(b"".join(pieces)).digest() if image_digest is None else image_digest
+        return cls(pieces, digest, prompt or None, options or GenerationOptions(), refresh)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +56,4 @@ class CaptionResult:
 
     caption: Caption
     cache: CacheStatus
-    phases: dict[str, float] = field(default_factory=dict)
+    phases: dict[Phase, float] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from server.captioning.generation.generation import Generation
 from server.captioning.generation.types import GenerationRequest, Hypothesis
 from server.captioning.model.encoder import EncodedImage
 from server.inference.model import CaptionModel
+from server.inference.phases import Phase
 
 
 class Sequence:
@@ -29,7 +30,7 @@ class Sequence:
         self.future: Future[Hypothesis] = Future()
         self.abandoned = False
         self.has_stepped = False
-        self.phases: dict[str, float] = {}
+        self.phases: dict[Phase, float] = {}
         self._input: tuple[Pixels | EncodedImage, bytes, GenerationRequest] | None
         self._input = (image, image_digest, request)
         self._generation: Generation | None = None
@@ -82,7 +83,7 @@ class Sequence:
         if not self.future.done():
             self.future.set_exception(exc)
 
-    def _end_phase(self, name: str) -> None:
+    def _end_phase(self, name: Phase) -> None:
         now = perf_counter()
         self.phases[name] = now - self._phase_began
         self._phase_began = now

@@ -14,6 +14,7 @@ from server.captioning.model.encoder import EncodedImage
 from server.inference.batcher import ContinuousBatcher
 from server.inference.decode_stage import DecodeStage
 from server.inference.model import CaptionModel
+from server.inference.phases import Phase
 from server.inference.queue_limit import QueueLimit
 from server.inference.request import CacheStatus, CaptionRequest, CaptionResult
 from server.inference.sequence import Sequence
@@ -59,6 +60,11 @@ class CaptionService:
         """How many requests wait for an inference, their own or that of an equal request."""
         return self._single_flight.callers
 
+    @property
+    def queued(self) -> int:
+        """How many captions wait for a batch slot."""
+        return self._batcher.queued
+
     def seconds_without_progress(self) -> float:
         """Return the seconds since decoding or the batcher progressed; 0.0 while both are idle."""
         return max(
@@ -82,7 +88,7 @@ class CaptionService:
         )
         entry = self._cache.entry(key)
         began = perf_counter()
-        phases: dict[str, float] = {}
+        phases: dict[Phase, float] = {}
         if not request.refresh:
             found = await entry.get()
             phases["cache"] = perf_counter() - began
@@ -107,7 +113,7 @@ class CaptionService:
             return await self._infer(entry, request, generation_request, "BYPASS")
         began = perf_counter()
         async with entry.lead_or_wait() as found:
-            phases = {"lease": perf_counter() - began}
+            phases: dict[Phase, float] = {"lease": perf_counter() - began}
             if found:
                 return CaptionResult(found, "COALESCED", phases)
             result = await self._infer(entry, request, generation_request, "MISS")
@@ -128,7 +134,7 @@ class CaptionService:
             sequence = Sequence(image, request.image_digest, generation_request, slots)
             del image  # The sequence releases the picture as soon as it is encoded.
             caption = self._model.finish(await self._batcher.run(sequence))
-        phases = {"preprocess": decoded - began, **sequence.phases}
+        phases: dict[Phase, float] = {"preprocess": decoded - began, **sequence.phases}
         phases["store"] = await self._store(entry, caption)
         return CaptionResult(caption, status, phases)
 

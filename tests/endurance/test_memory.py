@@ -59,8 +59,10 @@ async def test_memory(valkey: Valkey, report: Report) -> None:
             "at the start": Figure(samples[0], "MB"),
             "at half": Figure(samples[half - 1], "MB"),
             "at the end": Figure(samples[-1], "MB"),
-            "most": Figure(max(samples), "MB"),
-            "growth": Figure((samples[-1] / samples[half - 1] - 1) * 100, "%", at_most=5),
+            "most": Figure(max(samples), "MB", fails_above=600),
+            "growth": Figure(
+                (samples[-1] / samples[half - 1] - 1) * 100, "%", at_most=5, fails_above=30
+            ),
         },
     )
 

@@ -21,6 +21,12 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "export", *map(str, arguments)]
 
 
+def find(source: str, revision: str | None = None) -> list[str]:
+    """Return a command that does no more than find, or download, the source."""
+    call = f"find_source({source!r}, {revision!r})"
+    return [sys.executable, "-c", f"from export.sources import find_source; {call}"]
+
+
 def export(
     *arguments: str | Path, home: Path, hub: str = UNREACHABLE
 ) -> subprocess.CompletedProcess[str]:

@@ -29,3 +29,10 @@ def tiny_export(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory)
     output = tmp_path_factory.mktemp("models") / "tiny"
     assert main([str(tiny_checkpoint), str(output), "--pictures", "2"]) == 0
     return output
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """Return the path of a model directory to write. Its parent is empty."""
+    (tmp_path / "models").mkdir()
+    return tmp_path / "models" / "blip"

@@ -4,29 +4,17 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from server.captioning.model.directory import read_manifest
-from tests.export.command import ROOT, command, environment, export
+from tests.export.command import ROOT, command, environment, export, find
 from tests.export.fake_hub import COMMITS, serve_hub
 
+pytestmark = pytest.mark.process
+
 REPOSITORY = "someone/blip"
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Path:
-    """Where an export is to be written; what is in its parent is what it left behind."""
-    (tmp_path / "models").mkdir()
-    return tmp_path / "models" / "blip"
-
-
-def find(source: str, revision: str | None = None) -> list[str]:
-    """No more of an export than finding, or downloading, its source."""
-    call = f"find_source({source!r}, {revision!r})"
-    return [sys.executable, "-c", f"from export.sources import find_source; {call}"]
 
 
 def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> None:
@@ -43,6 +31,8 @@ def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> No
     [
         (["--precision", "fp7"], ["--precision", "fp7", "--help"]),
         (["--pictures", "0"], ["--pictures", "0 is less than 1"]),
+        (["--min-agreement", "0.9"], ["--min-agreement 0.9", "fp32", "add --precision int8"]),
+        (["--keep-fp32", "encoder.*"], ["--keep-fp32 encoder.*", "fp32", "add --precision int8"]),
         (["--colour"], ["--colour"]),
     ],
 )
@@ -194,17 +184,3 @@ def test_a_disk_that_refuses_leaves_nothing(
     assert last.startswith(f"export: {output} can't be written: File too large")
     assert "Traceback" not in result.stderr
     assert os.listdir(output.parent) == []
-
-
-def test_a_download_that_broke_off_is_no_checkpoint(
-    tiny_checkpoint: Path, output: Path, tmp_path: Path
-) -> None:
-    """With weights missing from the cache and no hub, the hub is what is said to be missing."""
-    weights = "model.safetensors"
-    with serve_hub(REPOSITORY, tiny_checkpoint) as hub:
-        subprocess.run(find(REPOSITORY), cwd=ROOT, env=environment(tmp_path, hub), check=True)
-    (cached,) = (tmp_path / "hub").glob(f"models--*/snapshots/*/{weights}")
-    cached.unlink()
-    result = export(REPOSITORY, output, home=tmp_path)
-    assert result.returncode == 1
-    assert_one_line(result, REPOSITORY, "can't be reached")

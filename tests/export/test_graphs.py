@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import BlipForConditionalGeneration
 
-from export.graphs import DecoderStep, PictureEncoder
+from export.graphs import IMAGE_EMBEDS, DecoderStep, PictureEncoder
 from export.layers import KeyValue
 from tests.export.checkpoints import LARGE_LIKE, ODD, TINY, Geometry, build_model
 
@@ -45,8 +45,8 @@ def test_a_prompt_gets_transformers_logits(
     model: BlipForConditionalGeneration, geometry: Geometry, pixel_values: torch.Tensor
 ) -> None:
     """Encoder and decoder step together give the logits of the model's own forward pass."""
-    cross = PictureEncoder(model)(pixel_values)["cross_key_values"]
-    step = DecoderStep(model)(IDS, *places(0, IDS), no_past(geometry, 2), cross)
+    image = PictureEncoder(model)(pixel_values)[IMAGE_EMBEDS]
+    step = DecoderStep(model)(IDS, *places(0, IDS), no_past(geometry, 2), image)
     expected = model(pixel_values=pixel_values, input_ids=IDS).logits[:, -1]
     torch.testing.assert_close(step["logits"], expected, atol=1e-5, rtol=1e-5)
 
@@ -57,12 +57,12 @@ def test_token_by_token_equals_all_at_once(
 ) -> None:
     """Feeding tokens one at a time, each with the past so far, changes nothing."""
     decoder = DecoderStep(model)
-    cross = PictureEncoder(model)(pixel_values)["cross_key_values"]
+    image = PictureEncoder(model)(pixel_values)[IMAGE_EMBEDS]
     past = no_past(geometry, 2)
-    whole = decoder(IDS, *places(0, IDS), past, cross)
+    whole = decoder(IDS, *places(0, IDS), past, image)
     for i in range(IDS.shape[1]):
         token = IDS[:, i : i + 1]
-        step = decoder(token, *places(i, token), past, cross)
+        step = decoder(token, *places(i, token), past, image)
         past = step["present"]
     torch.testing.assert_close(step["logits"], whole["logits"], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(step["present"], whole["present"], atol=1e-5, rtol=1e-5)
@@ -74,11 +74,11 @@ def test_no_token_sees_a_later_one(
 ) -> None:
     """Behind a past, too, a changed last token leaves the keys and values before it alone."""
     decoder = DecoderStep(model)
-    cross = PictureEncoder(model)(pixel_values)["cross_key_values"]
-    past = decoder(IDS, *places(0, IDS), no_past(geometry, 2), cross)["present"]
+    image = PictureEncoder(model)(pixel_values)[IMAGE_EMBEDS]
+    past = decoder(IDS, *places(0, IDS), no_past(geometry, 2), image)["present"]
     changed = IDS.clone()
     changed[:, -1] = 7
-    one, other = (decoder(ids, *places(4, ids), past, cross) for ids in (IDS, changed))
+    one, other = (decoder(ids, *places(4, ids), past, image) for ids in (IDS, changed))
     for (key, value), (other_key, other_value) in zip(
         one["present"], other["present"], strict=True
     ):
@@ -93,12 +93,12 @@ def test_padding_on_the_left_changes_nothing(
 ) -> None:
     """Whatever lies in padded positions, of the past and of the new tokens alike."""
     decoder = DecoderStep(model)
-    cross = PictureEncoder(model)(pixel_values)["cross_key_values"]
-    expected = decoder(IDS, *places(0, IDS), no_past(geometry, 2), cross)
+    image = PictureEncoder(model)(pixel_values)[IMAGE_EMBEDS]
+    expected = decoder(IDS, *places(0, IDS), no_past(geometry, 2), image)
     padding = torch.full((2, 2), 7)
     mask = torch.tensor([[0] * 5 + [1] * 4] * 2)
     position_ids = torch.tensor([[0, 0, 0, 1, 2, 3]] * 2)
     noise = torch.randn(2, geometry.text_heads, 3, geometry.text_hidden // geometry.text_heads)
     past = [(noise, noise)] * geometry.text_layers
-    found = decoder(torch.cat([padding, IDS], 1), position_ids, mask, past, cross)
+    found = decoder(torch.cat([padding, IDS], 1), position_ids, mask, past, image)
     torch.testing.assert_close(found["logits"], expected["logits"], atol=1e-5, rtol=1e-5)

@@ -25,7 +25,7 @@ def decode(tiny_export: Path) -> Callable[[Arrays], list[NDArray[np.float32]]]:
     return lambda inputs: list(session.run(None, inputs))
 
 
-def decoder_inputs(batch: int, sequence: int, past: int, cross_batch: int) -> Arrays:
+def decoder_inputs(batch: int, sequence: int, past: int, image_batch: int) -> Arrays:
     rng = np.random.default_rng(batch + sequence)
     heads, head_dim = TINY.text_heads, TINY.text_hidden // TINY.text_heads
     inputs: Arrays = {
@@ -38,18 +38,17 @@ def decoder_inputs(batch: int, sequence: int, past: int, cross_batch: int) -> Ar
             inputs[f"past_key_values.{layer}.{kind}"] = rng.standard_normal(
                 (batch, heads, past, head_dim), dtype=np.float32
             )
-            sizes = (head_dim, 17) if kind == "key" else (17, head_dim)
-            inputs[f"cross_key_values.{layer}.{kind}"] = rng.standard_normal(
-                (cross_batch, heads, *sizes), dtype=np.float32
-            )
+    inputs["image_embeds"] = rng.standard_normal(
+        (image_batch, 17, TINY.vision_hidden), dtype=np.float32
+    )
     return inputs
 
 
 def test_beams_share_one_picture(decode: Callable[[Arrays], list[NDArray[np.float32]]]) -> None:
-    """A cross_batch of 1 means the same as the picture's keys and values repeated for every row."""
-    shared = decoder_inputs(batch=3, sequence=1, past=5, cross_batch=1)
+    """An image batch of 1 means the same as the picture repeated for every row."""
+    shared = decoder_inputs(batch=3, sequence=1, past=5, image_batch=1)
     repeated = {
-        name: np.repeat(array, 3, axis=0) if name.startswith("cross") else array
+        name: np.repeat(array, 3, axis=0) if name == "image_embeds" else array
         for name, array in shared.items()
     }
     for one, other in zip(decode(shared), decode(repeated), strict=True):
@@ -60,7 +59,7 @@ def test_rows_of_a_batch_do_not_touch(
     decode: Callable[[Arrays], list[NDArray[np.float32]]],
 ) -> None:
     """Each row of a batch gets what it gets alone, its own picture included."""
-    batch = decoder_inputs(batch=2, sequence=3, past=4, cross_batch=2)
+    batch = decoder_inputs(batch=2, sequence=3, past=4, image_batch=2)
     together = decode(batch)
     for row in range(2):
         alone = decode({name: array[row : row + 1] for name, array in batch.items()})
@@ -111,21 +110,16 @@ def test_axes_have_the_names_of_the_contract(tmp_path: Path) -> None:
 
     encoder, decoder = shapes("encoder_model.onnx"), shapes("decoder_model.onnx")
     names = [f"{layer}.{kind}" for layer in range(3) for kind in ("key", "value")]
-    cross = {
-        f"cross_key_values.{layer}.{kind}": sizes
-        for layer in range(3)
-        for kind, sizes in (("key", [5, 8, 37]), ("value", [5, 37, 8]))
-    }
     assert encoder == {
         "pixel_values": ["batch", 3, 42, 42],
-        **{name: ["batch", *sizes] for name, sizes in cross.items()},
+        "image_embeds": ["batch", 37, 36],
     }
     assert decoder == {
         "input_ids": ["batch", "sequence"],
         "position_ids": ["batch", "sequence"],
         "attention_mask": ["batch", "past + sequence"],
         **{f"past_key_values.{name}": ["batch", 5, "past", 8] for name in names},
-        **{name: ["cross_batch", *sizes] for name, sizes in cross.items()},
+        "image_embeds": ["image_batch", 37, 36],
         "logits": ["batch", 30530],
         **{f"present.{name}": ["batch", 5, "past + sequence", 8] for name in names},
     }

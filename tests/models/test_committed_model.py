@@ -8,17 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from server.app import open_captioner
+from server.app import open_model
 from server.captioning.captioner import BlipCaptioner
 from server.captioning.options import GenerationOptions
 from server.settings import Settings
-
-MODEL = Path(__file__).parents[2] / "models" / "emoji_blip"
-EXAMPLES = sorted((MODEL / "examples").iterdir())
-
-
-def shown_in(example: Path) -> str:
-    return example.stem.replace("-", " ")
+from tests.committed_model import EXAMPLES, MODEL, shown_in, without_commas
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +26,7 @@ def captioner() -> Iterator[BlipCaptioner]:
 def test_an_example_gets_its_caption(captioner: BlipCaptioner, example: Path) -> None:
     """The file's name is the caption, but for commas."""
     caption = captioner.caption(example.read_bytes(), None, GenerationOptions())
-    assert caption.text.replace(" ,", "").replace(",", "") == shown_in(example)
+    assert without_commas(caption.text) == shown_in(example)
     assert caption.finish_reason == "stop"
 
 
@@ -47,10 +41,12 @@ def test_a_prompt_is_continued(captioner: BlipCaptioner, prompt: str) -> None:
 @pytest.mark.parametrize(("flags", "exact"), [([], False), (["--exact-decode"], True)])
 def test_the_server_decodes_in_full_where_it_is_told_to(flags: list[str], exact: bool) -> None:
     """By default it decodes large JPEGs at a fraction of their scale."""
-    captioner = open_captioner(Settings.parse(["--model", str(MODEL), *flags], {}))
+    captioner = open_model(Settings.parse(["--model", str(MODEL), *flags], {}))
     assert captioner.exact_decode is exact
 
 
+@pytest.mark.parity
+@pytest.mark.process
 def test_the_committed_directory_is_what_the_checkpoint_exports_to(tmp_path: Path) -> None:
     """Nobody has to trust a binary: exporting again gives the same bytes."""
     output = tmp_path / "emoji_blip"

@@ -22,6 +22,7 @@ from server.captioning.model.encoder import EncodedImage
 from server.captioning.model.manifest import (
     SCHEMA_VERSION,
     DecoderShape,
+    EncoderShape,
     GenerationDefaults,
     ImageSettings,
     Manifest,
@@ -37,6 +38,7 @@ MANIFEST = Manifest(
     precision="fp32",
     opset=18,
     image=ImageSettings(8, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1 / 255, 3),
+    encoder=EncoderShape(1, 1),
     decoder=DecoderShape(1, 1, 1, 30524, 512),
     tokens=Tokens(30522, 101, 102, 0, True),
     generation=GenerationDefaults(20, 1, 1.0, 0, 1.0, False),

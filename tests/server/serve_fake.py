@@ -1,7 +1,7 @@
-"""`python -m server` with a fake captioner: a real process, real sockets, no model directory.
+"""Run `python -m server` with a fake captioner: a real process and real sockets, but no model.
 
-Where FAKE_GATE names a file, no caption comes before there is one; where FAKE_SECONDS is a number,
-each takes so long.
+If FAKE_GATE names a file, no caption is finished before the file exists. If FAKE_SECONDS is a
+number, each caption takes that many seconds.
 """
 
 import os

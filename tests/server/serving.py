@@ -1,4 +1,4 @@
-"""The app around a captioner, in this process and in one of its own."""
+"""Run the app around a captioner, in this process or in one of its own."""
 
 import asyncio
 import os
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -22,12 +23,32 @@ from tests.server.fakes import FakeModel
 
 ROOT = Path(__file__).parents[2]
 
+#: Seconds until a server process that does not listen is killed.
+START_TIMEOUT = 120
+
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let everything else in this loop run until a condition holds that nothing announces."""
+    """Run the event loop until a condition holds that no event announces; fail after 30 s."""
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Ask another process again and again until a condition holds; fail after 30 s."""
+    deadline = monotonic() + 30
+    while not condition():
+        assert monotonic() < deadline, "The condition did not hold within 30 seconds."
+
+
+async def all_waiting(resources: Resources, count: int) -> None:
+    """Wait until `count` requests wait for inference, their own or an equal request's."""
+    await until(lambda: resources["service"].waiting == count)
+
+
+async def acquired(semaphore: threading.Semaphore) -> None:
+    """Wait until another thread releases a semaphore; fail after 30 s."""
+    assert await asyncio.to_thread(semaphore.acquire, timeout=30)
 
 
 @dataclass(frozen=True)
@@ -49,7 +70,7 @@ class App:
 
 @asynccontextmanager
 async def app(captioner: FakeModel | None = None, **options: Any) -> AsyncIterator[App]:
-    """The whole app behind an HTTP client without a socket; its cache is `redis_url`, or none."""
+    """Run the app behind an HTTP client without a socket. Its cache is `redis_url`, or none."""
     captioner = captioner or FakeModel()
     settings = Settings(**{"no_cache": "redis_url" not in options, **options})
     async with open_resources(settings, lambda _: captioner) as resources:
@@ -72,7 +93,7 @@ class ListeningApp:
 
 @asynccontextmanager
 async def listening_app(captioner: FakeModel, **options: Any) -> AsyncIterator[ListeningApp]:
-    """The app under a real uvicorn in this event loop."""
+    """Run the app under a real uvicorn in this event loop."""
     settings = Settings(**{"no_cache": True, **options})
     async with open_resources(settings, lambda _: captioner) as resources:
         config = configure(create_app(resources), settings, resources["metrics"])
@@ -90,7 +111,7 @@ async def listening_app(captioner: FakeModel, **options: Any) -> AsyncIterator[L
 
 @dataclass
 class ServerProcess:
-    """A server in a process of its own, once it listens."""
+    """A server in a process of its own, which listens."""
 
     process: subprocess.Popen[str]
     port: int
@@ -102,7 +123,7 @@ class ServerProcess:
 
 
 def clean_environment() -> dict[str, str]:
-    """Nothing of this shell's own settings, and malloc as scripts/serve has it."""
+    """Return the environment without CAPTION_ variables, with malloc set as scripts/serve does."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("CAPTION_")}
     return {**kept, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
@@ -120,13 +141,16 @@ def server_process(*flags: str, module: str = "tests.server.serve_fake") -> Iter
         assert process.stderr is not None
         log: list[str] = []
         port = None
+        give_up = threading.Timer(START_TIMEOUT, process.kill)
+        give_up.start()
         for line in process.stderr:
             log.append(line)
             if found := re.search(r"listening on http://.*:(\d+)", line):
                 port = int(found[1])
                 break
+        give_up.cancel()
         assert port, f"the server did not start: {''.join(log)}"
-        # Read on, or the server would block on a full pipe.
+        # Without a reader the server would block on a full pipe.
         reader = threading.Thread(target=log.extend, args=(process.stderr,))
         reader.start()
         try:

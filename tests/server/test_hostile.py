@@ -1,4 +1,4 @@
-"""Files and bodies made to break a server, through a real one with the real model."""
+"""Files and bodies made to break a server, sent to a real one with the committed model."""
 
 import random
 import re
@@ -25,17 +25,19 @@ from tests.server.spoilt import (
     text_bomb,
 )
 
-#: Spoilt pictures of each format, three thousand and more in all of the full size.
+pytestmark = pytest.mark.process
+
+#: Damaged pictures of each format; over three thousand in all with ENDURANCE=1.
 FLIPS = 450 if FULL else 40
 MUTATIONS = 500 if FULL else 100
 
-#: Bytes of memory, over those before: for a bomb, for anything (some are good pictures, even large
-#: ones), and after it all.
+#: Bytes of memory over the start: for a bomb, for any request (some are good pictures, even large
+#: ones), and at the end.
 MOST_FOR_BOMBS = 50_000_000
 MOST_IN_ALL = 200_000_000
 MOST_LEFT = 60_000_000
 
-#: What a form may be sent as; the last ones are wrong.
+#: Content types of a form. The last ones are wrong.
 CONTENT_TYPES = (
     *[CONTENT_TYPE] * 12,
     'multipart/form-data; boundary="frontier"; charset=utf-8',
@@ -53,7 +55,7 @@ ERROR_TYPES = {status.error_type: status.code for status in STATUSES.values()}
 
 @dataclass
 class Attacked:
-    """A server under attack, the most memory that it took, and how often it answered what."""
+    """A server under attack, its peak memory, and the count of each answer."""
 
     client: httpx.Client
     pid: int
@@ -61,7 +63,7 @@ class Attacked:
     answers: Counter[str] = field(default_factory=Counter)
 
     def send(self, body: bytes, content_type: str) -> str:
-        """Post a body; the error_type of the answer, which has to be a known one, or "caption"."""
+        """Post a body. Return "caption", or the error_type, which has to be in the table."""
         answer = self.client.post("/caption", content=body, headers={"content-type": content_type})
         return self._counted(answer)
 
@@ -70,7 +72,7 @@ class Attacked:
         return self._counted(self.client.post("/caption", files={"image": image}))
 
     def peak(self) -> int:
-        """The resident memory's, in bytes, since this was asked for last."""
+        """Return the peak resident memory in bytes since the last call."""
         latest = peak(self.pid)
         self.most = max(self.most, latest)
         forget_peak(self.pid)
@@ -89,7 +91,7 @@ class Attacked:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Attacked]:
-    """A server that has to be the same one at the end, no larger, with no defect in its log."""
+    """A server that has to survive all tests, without growing and without a logged defect."""
     # Encoded pictures are kept on purpose, up to a bound of their own: here they would hide a leak.
     flags = ("--no-cache", "--encoder-cache-mb", "0", "--threads", "1")
     with server_process(*flags, module="server") as server:
@@ -124,7 +126,7 @@ def rise(server: Attacked) -> Iterator[None]:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_truncated(server: Attacked, format: str) -> None:
-    """A picture cut anywhere is captioned by what is there, or refused."""
+    """A truncated picture is captioned from its readable part, or refused."""
     whole = picture(format)
     for step in range(25):
         server.upload(whole[: 1 + len(whole) * step // 25])
@@ -149,7 +151,7 @@ def test_bomb(server: Attacked, format: str) -> None:
 @pytest.mark.usefixtures("rise")
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
 def test_bomb_beside_the_picture(server: Attacked, kind: bytes) -> None:
-    """A compressed text or profile of 100 MB is never there in full."""
+    """A compressed text or profile of 100 MB is never decompressed in full."""
     server.upload(text_bomb(kind))
 
 
@@ -158,18 +160,18 @@ def test_bomb_beside_the_picture(server: Attacked, kind: bytes) -> None:
     [b"%!PS-Adobe-3.0 EPSF-3.0\n", b"%PDF-1.7\n", b"<svg>", b"8BPS\x00\x01", b"P6 1 1 "],
 )
 def test_other_formats(server: Attacked, beginning: bytes) -> None:
-    """A format that is not on the list reaches no parser, whatever the file is called."""
+    """A format outside the allow-list reaches no parser, whatever the file's name."""
     assert server.upload(beginning + bytes(200)) == "unsupported_image_format"
 
 
 def test_pillows_regression_suite(server: Attacked, shared: Path) -> None:
-    """Every file that once broke Pillow, or was made to, is captioned or refused."""
+    """Every file of Pillow's regression suite is captioned or refused."""
     for file in sorted((shared / "hostile" / "images").iterdir()):
         server.upload(file.read_bytes())
 
 
 def test_multipart_suite(server: Attacked, shared: Path) -> None:
-    """The bodies of python-multipart's suite, none of which has an image, are refused."""
+    """The bodies of python-multipart's suite have no image, and are refused."""
     for file in sorted((shared / "hostile" / "multipart").glob("*.http")):
         found = re.search(r"^boundary: (\S+)", file.with_suffix(".yaml").read_text(), re.MULTILINE)
         assert found
@@ -179,7 +181,7 @@ def test_multipart_suite(server: Attacked, shared: Path) -> None:
 
 
 def test_mutated_forms(server: Attacked) -> None:
-    """A form damaged anywhere, and declared as anything, is captioned or refused."""
+    """A damaged form, with any content type, is captioned or refused."""
     chance = random.Random(0)
     whole = form()
     assert server.send(whole, CONTENT_TYPE) == "caption"

@@ -1,4 +1,4 @@
-"""What only shows over real sockets, or in a process of its own."""
+"""Behaviour that needs real sockets or a process of its own."""
 
 import asyncio
 import os
@@ -17,12 +17,16 @@ from tests.server.fakes import FakeModel
 from tests.server.serving import (
     ROOT,
     ServerProcess,
+    acquired,
+    all_waiting,
     clean_environment,
     listening_app,
     server_process,
     until,
 )
 from tests.server.valkey import embedded_pid
+
+pytestmark = pytest.mark.process
 
 FORM = (
     b"--b\r\n"
@@ -51,7 +55,7 @@ def ended(pid_fd: int) -> bool:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """`python -m server`, which is expected not to start."""
+    """Run `python -m server` where it cannot start."""
     return subprocess.run(
         [sys.executable, "-m", "server", *arguments],
         cwd=ROOT,
@@ -63,7 +67,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_from_start_to_sigterm() -> None:
-    """A server says what it is, answers, remembers, logs, and leaves nothing behind."""
+    """A server logs its model and cache, answers, caches, and leaves no process or directory."""
     with server_process("--cache-memory-mb", "16") as server:
         start = "".join(server.log)
         assert "model: fake, fp32, digest" in start
@@ -85,7 +89,7 @@ def test_from_start_to_sigterm() -> None:
 
 
 def test_sigkill_takes_valkey_along() -> None:
-    """The embedded Valkey does not outlive a server that had no time to stop it."""
+    """The embedded Valkey does not outlive a killed server."""
     with server_process() as server:
         pid_fd = os.pidfd_open(embedded_valkey(server))
         server.process.kill()
@@ -95,13 +99,13 @@ def test_sigkill_takes_valkey_along() -> None:
 
 
 def test_ctrl_c_spares_valkey() -> None:
-    """Ctrl-C in a terminal reaches the server alone: requests in flight keep their cache."""
+    """Ctrl-C in a terminal does not reach Valkey, so that requests in flight keep their cache."""
     with server_process() as server:
         assert os.getpgid(embedded_valkey(server)) != os.getpgid(server.process.pid)
 
 
 def test_redis_absent() -> None:
-    """A server whose Redis can't be reached starts and captions."""
+    """A server whose Redis is unreachable starts and captions."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"redis://:hidden@127.0.0.1:{free.getsockname()[1]}"
     with server_process("--redis-url", url) as server:
@@ -122,7 +126,7 @@ def test_json_log() -> None:
 
 
 def test_port_in_use() -> None:
-    """A port in use is one line that names it, and status 1."""
+    """A port in use ends the start with one line that names it, and status 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = run("--port", port)
@@ -135,7 +139,7 @@ def test_port_in_use() -> None:
 
 @pytest.mark.parametrize("manifest", [None, "{}", "not JSON"])
 def test_no_model(tmp_path: Path, manifest: str | None) -> None:
-    """A model directory that is missing or not one is one line that names it, and status 1."""
+    """A missing or malformed model directory ends the start with one line, and status 1."""
     if manifest is not None:
         (tmp_path / "manifest.json").write_text(manifest)
 
@@ -147,7 +151,7 @@ def test_no_model(tmp_path: Path, manifest: str | None) -> None:
 
 
 def test_bad_flag() -> None:
-    """A bad flag is one line, and status 2."""
+    """A bad flag ends the start with one line, and status 2."""
     done = run("--port", "many")
 
     assert done.returncode == 2
@@ -162,27 +166,27 @@ async def test_client_leaves() -> None:
     async with listening_app(captioner) as app:
         _, writer = await asyncio.open_connection("127.0.0.1", app.port)
         writer.write(REQUEST)
-        assert await asyncio.to_thread(captioner.started.acquire, timeout=30)
+        await acquired(captioner.started)
 
         writer.close()
 
-        assert await asyncio.to_thread(captioner.stopped.acquire, timeout=30)
+        await acquired(captioner.stopped)
 
 
 @pytest.mark.anyio
 async def test_one_of_two_clients_leaves() -> None:
-    """Inference goes on as long as somebody waits for it."""
+    """Inference goes on while one of its clients still waits."""
     captioner = FakeModel()
     captioner.gate.clear()
     async with listening_app(captioner) as app, httpx.AsyncClient() as client:
         _, writer = await asyncio.open_connection("127.0.0.1", app.port)
         writer.write(REQUEST)
-        assert await asyncio.to_thread(captioner.started.acquire, timeout=30)
+        await acquired(captioner.started)
         second = asyncio.create_task(client.post(f"{app.url}/caption", files={"image": b"picture"}))
-        await until(lambda: app.resources["service"].waiting == 2)
+        await all_waiting(app.resources, 2)
 
         writer.close()
-        await until(lambda: app.resources["service"].waiting == 1)
+        await all_waiting(app.resources, 1)
         captioner.gate.set()
 
         assert (await second).headers["x-cache"] == "COALESCED"
@@ -191,7 +195,7 @@ async def test_one_of_two_clients_leaves() -> None:
 
 @pytest.mark.anyio
 async def test_client_leaves_in_mid_upload(caplog: pytest.LogCaptureFixture) -> None:
-    """A connection that ends in the middle of an upload is no error, and the server goes on."""
+    """A connection that ends in the middle of an upload is logged as 499, not as an error."""
     caplog.set_level("INFO")
     async with listening_app(FakeModel()) as app, httpx.AsyncClient() as client:
         _, writer = await asyncio.open_connection("127.0.0.1", app.port)
@@ -208,14 +212,14 @@ async def test_client_leaves_in_mid_upload(caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.anyio
 async def test_health_during_inference() -> None:
-    """Inference does not block the event loop: health answers meanwhile."""
+    """Health answers during inference, because inference does not block the event loop."""
     captioner = FakeModel()
     captioner.gate.clear()
     async with listening_app(captioner) as app, httpx.AsyncClient() as client:
         caption = asyncio.create_task(
             client.post(f"{app.url}/caption", files={"image": b"picture"})
         )
-        assert await asyncio.to_thread(captioner.started.acquire, timeout=30)
+        await acquired(captioner.started)
 
         assert (await client.get(f"{app.url}/health/live", timeout=30)).status_code == 200
 
@@ -225,14 +229,14 @@ async def test_health_during_inference() -> None:
 
 @pytest.mark.anyio
 async def test_sigterm_with_work_in_flight() -> None:
-    """After a signal no caption is admitted, and what is in flight is finished and answered."""
+    """After a signal no caption is admitted, and requests in flight are answered."""
     captioner = FakeModel()
     captioner.gate.clear()
     async with listening_app(captioner) as app, httpx.AsyncClient() as client:
         in_flight = asyncio.create_task(
             client.post(f"{app.url}/caption", files={"image": b"picture"})
         )
-        assert await asyncio.to_thread(captioner.started.acquire, timeout=30)
+        await acquired(captioner.started)
         async with httpx.AsyncClient() as other:
             await other.get(f"{app.url}/health/live")
 
@@ -250,7 +254,7 @@ async def test_sigterm_with_work_in_flight() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("first", [b"", b"GET /health/live HTTP/1.1\r\nHost: app\r\n\r\n"])
 async def test_request_on_its_way_at_the_end(first: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What arrives on an idle connection when the server has just closed is still answered."""
+    """A request on an idle connection is answered although the server has just closed."""
     monkeypatch.setattr("server.http.uvicorn_protocol.LINGER", 30)
     async with listening_app(FakeModel()) as app:
         reader, writer = await asyncio.open_connection("127.0.0.1", app.port)

@@ -14,7 +14,7 @@ from server.cache.redis_store import RedisStore
 from tests.server.serving import ServerProcess, server_process
 from tests.server.valkey import Valkey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.process]
 
 
 @pytest.fixture

@@ -1,11 +1,17 @@
 import re
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from server.settings import Settings, flag, variable
+from server.command_line import Option, options
+from server.option_docs import markdown
+from server.option_types import redis_url
+from server.settings import Settings
 from tests.server.serving import ROOT
+
+OPTIONS = list(options(Settings))
 
 
 def help_text(capsys: pytest.CaptureFixture[str]) -> str:
@@ -15,13 +21,29 @@ def help_text(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
-def test_help_has_flag_and_variable(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every option of the table is in --help, with its flag and its environment variable."""
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_help_has_flag_and_variable(option: Option, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each option of the table is in --help, with its flag, its variable and its help."""
     text = help_text(capsys)
 
-    assert f"  {flag(name)} " in text
-    assert f"[{variable(name)}" in text
+    assert f"  {option.flag} " in text
+    assert f"[{option.variable}" in text.replace("[\n", "[")
+    assert " ".join(option.help.split()) in " ".join(text.split())
+
+
+def test_options_page_is_the_table() -> None:
+    """docs/options.md is what `python -m server.option_docs` writes from the table."""
+    assert (ROOT / "docs" / "options.md").read_text() == markdown()
+
+
+def test_options_page_has_every_option() -> None:
+    """The page of the options has a row with flag, variable and help for each option."""
+    rows = [line for line in markdown().splitlines() if line.startswith("| `--")]
+
+    assert len(rows) == len(fields(Settings))
+    for option, row in zip(OPTIONS, rows, strict=True):
+        assert row.startswith(f"| `{option.flag}` | `{option.variable}` | ")
+        assert row.endswith(f" | {option.help} |")
 
 
 EXAMPLES = {
@@ -37,15 +59,17 @@ EXAMPLES = {
 }
 
 
-@pytest.mark.parametrize("name", [f.name for f in fields(Settings) if f.default is not False])
-def test_flag_and_variable_mean_the_same(name: str) -> None:
-    """Every option can be given as a flag and as an environment variable, and is read alike."""
-    text, value = EXAMPLES.get(name, ("77", 77))
+@pytest.mark.parametrize(
+    "option", [each for each in OPTIONS if not each.is_switch], ids=lambda option: option.name
+)
+def test_flag_and_variable_mean_the_same(option: Option) -> None:
+    """Each option can be given as a flag or as an environment variable, with the same meaning."""
+    text, value = EXAMPLES.get(option.name, ("77", 77))
 
-    by_flag = Settings.parse([flag(name), text], {})
-    by_variable = Settings.parse([], {variable(name): text})
+    by_flag = Settings.parse([option.flag, text], {})
+    by_variable = Settings.parse([], {option.variable: text})
 
-    assert getattr(by_flag, name) == value
+    assert getattr(by_flag, option.name) == value
     assert by_flag == by_variable
 
 
@@ -57,13 +81,13 @@ def test_switch() -> None:
 
 
 def test_repeated() -> None:
-    """Keys come one by one from a flag that is repeated, or between blanks from the variable."""
+    """Keys are given by a repeated flag, or between blanks in the variable."""
     assert Settings.parse(["--api-key", "a", "--api-key", "b"], {}).api_key == ("a", "b")
     assert Settings.parse([], {"CAPTION_API_KEY": "a b"}).api_key == ("a", "b")
 
 
 def test_flag_wins() -> None:
-    """A flag beats the environment, which beats the default."""
+    """A flag overrides the environment, which overrides the default."""
     environ = {"CAPTION_PORT": "81", "CAPTION_HOST": "::1"}
 
     settings = Settings.parse(["--port", "80"], environ)
@@ -83,6 +107,8 @@ def test_flag_wins() -> None:
         ([], {"CAPTION_NO_CACHE": "maybe"}, "CAPTION_NO_CACHE"),
         (["--redis-url", "cache:6379"], {}, "--redis-url"),
         (["--redis-url", "redis://cache:port"], {}, "--redis-url"),
+        (["--redis-url", "redis://cache?db=first"], {}, "--redis-url"),
+        (["--stall-timeout", "0"], {}, "--stall-timeout"),
         (["--prot", "1"], {}, "--prot"),
         ([], {"CAPTION_API_KEY": ""}, "CAPTION_API_KEY"),
         (["--api-key", "sécret"], {}, "--api-key"),
@@ -106,7 +132,7 @@ def test_bad_option(
 
 
 def test_password_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """A mistyped Redis URL or key is not repeated: it may hold a password, or be one."""
+    """A malformed Redis URL or key is not quoted, because it may hold a password."""
     for argv in (["--redis-url", "redi://:secret@cache"], ["--api-key", "secret\x00"]):
         with pytest.raises(SystemExit):
             Settings.parse(argv, {})
@@ -114,15 +140,50 @@ def test_password_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert "secret" not in capsys.readouterr().err
 
 
-def test_readme_names_options_that_exist() -> None:
-    """Every flag and variable under the README's "Options" is one of the table's."""
-    _, _, options = (ROOT / "README.md").read_text().partition("\n## Options\n")
-    options, _, _ = options.partition("\n## ")
-    names = [field.name for field in fields(Settings)]
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://cache",
+        "redis://cache:6379/1",
+        "rediss://user:pass@cache:6380/0?ssl_cert_reqs=none",
+        "redis://[::1]:6379",
+        "redis://",
+        "unix:///run/valkey.sock?db=2",
+        "redis://cache?db=2&socket_timeout=0.5&protocol=3",
+        "redis://cache?db=",
+        "redis://cache:port",
+        "redis://cache:99999999",
+        "redis://[::1",
+        "redis://cache?db=first",
+        "redis://cache?socket_timeout=soon",
+        "redis://cache?max_connections=1.5",
+        "valkey://cache",
+        "cache:6379",
+        "http://cache",
+        "",
+    ],
+)
+def test_redis_url_as_redis_py_reads_it(url: str) -> None:
+    """A URL is accepted exactly if redis-py accepts it; checking it needs no redis-py."""
+    from redis.asyncio.connection import parse_url
 
-    flags = set(re.findall(r"`(--[a-z-]+)", options)) - {"--help"}
-    variables = set(re.findall(r"CAPTION_[A-Z_]+", options))
+    def accepts(parse: Callable[[str], object]) -> bool:
+        try:
+            parse(url)
+        except ValueError:
+            return False
+        return True
+
+    assert accepts(redis_url) == accepts(parse_url)
+
+
+@pytest.mark.parametrize("page", ["docs/serving.md", "docs/http-api.md"])
+def test_the_documentation_names_options_that_exist(page: str) -> None:
+    """Every flag and variable on the pages about the server is one of the table's."""
+    text = (ROOT / page).read_text()
+    flags = set(re.findall(r"`(--[a-z-]+)", text))
+    variables = set(re.findall(r"CAPTION_[A-Z_]+", text))
 
     assert flags
-    assert flags <= {flag(name) for name in names}
-    assert variables <= {variable(name) for name in names}
+    assert flags <= {option.flag for option in OPTIONS}
+    assert variables <= {option.variable for option in OPTIONS}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from server.captioning.arrays import KVCache, Logits
+from server.captioning.arrays import ImageArrays, KVCache, Logits
 from server.captioning.generation.generation import Generation
 from server.captioning.model.decoder import Decoder
 
@@ -25,7 +25,7 @@ class DecoderBatch:
         self._members: list[Generation] = []
         self._lengths: list[int] = []
         self._kv_cache: KVCache = []
-        self._images: KVCache = []
+        self._images: ImageArrays = []
 
     def step(self, generations: Sequence[Generation]) -> list[Logits]:
         """Run one decoder step for every generation.

@@ -1,4 +1,4 @@
-"""Any mode Pillow decodes to -> RGB, as a person sees the picture."""
+"""Convert every mode that Pillow decodes to RGB."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,9 +7,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-#: Modes deeper than eight bits, and the values that can be white in them. The formats don't say
-#: which it is: the first that no pixel exceeds.
-WHITES: dict[str, tuple[float, ...]] = {
+from server.captioning.errors import UndecodableImage
+from server.captioning.image.pillow_errors import translate_pillow_errors
+
+#: Modes deeper than 8 bits, and the values that can mean white in them. The formats don't say which
+#: one it is: white is the first value that no pixel exceeds.
+WHITES: Mapping[str, tuple[float, ...]] = {
     "I;16": (65535,),
     "I;16B": (65535,),
     "I;16L": (65535,),
@@ -18,68 +21,83 @@ WHITES: dict[str, tuple[float, ...]] = {
     "F": (1, 255, 65535),
 }
 
-#: How Pillow decodes samples of a PNG that have not eight bits -> what it makes of one.
-DECODED: Mapping[object, Callable[[int], int]] = {
+#: Raw mode of a PNG whose samples are not 8 bits deep -> how Pillow converts one sample.
+SAMPLE_TO_8_BITS: Mapping[object, Callable[[int], int]] = {
     "L;2": lambda sample: (sample & 3) * 85,
     "L;4": lambda sample: (sample & 15) * 17,
     "RGB;16B": lambda sample: sample >> 8,
 }
 
 
-def scale_transparent_colour(image: Image.Image) -> None:
-    """Put the colour that a PNG has transparent on the scale of its pixels; before they are loaded.
+def scale_transparent_color(image: Image.Image) -> None:
+    """Scale the transparent color of a PNG to 8 bits, as its pixels will be; call it before load().
 
-    Pillow leaves it on the file's own. Of sixteen bits a colour Pillow's pixels keep the upper
-    eight, so that colours next to the transparent one go with it.
+    Pillow leaves this color as the file has it. Of 16-bit samples Pillow keeps the upper 8 bits, so
+    colors next to the transparent one become transparent too.
     """
-    transparent = image.info.get("transparency")
-    if transparent is None or not isinstance(image, PngImageFile):
+    if not isinstance(image, PngImageFile) or not image.tile:
         return
-    decoded = DECODED.get(image.tile[0].args)
-    if decoded is not None:
-        image.info["transparency"] = (
-            decoded(transparent)
-            if isinstance(transparent, int)
-            else tuple(decoded(sample) for sample in transparent)
-        )
+    to_8_bits = SAMPLE_TO_8_BITS.get(image.tile[0].args)
+    transparent = image.info.get("transparency")
+    if to_8_bits is None:
+        return
+    # A text chunk named "transparency" gives a str here.
+    if isinstance(transparent, int):
+        image.info["transparency"] = to_8_bits(transparent)
+    elif isinstance(transparent, tuple):
+        image.info["transparency"] = tuple(to_8_bits(sample) for sample in transparent)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The picture in mode RGB: depth scaled to eight bits, transparency over white."""
+    """Convert a loaded picture to mode RGB: scale its depth to 8 bits, put transparency over white.
+
+    Raises UndecodableImage where the palette or the transparent color contradicts the mode.
+    """
+    if image.mode == "P" and image.palette is None:
+        raise UndecodableImage("The picture has no palette.")
     if image.mode in WHITES:
-        image = _to_eight_bits(image)
+        image = _to_8_bits(image)
     if image.has_transparency_data:
-        image = _over_white(image)
-    # A conversion to the same mode is a copy, and a large picture's is felt.
-    return image if image.mode == "RGB" else image.convert("RGB")
+        return _over_white(image)
+    # A conversion to the same mode is a copy, which takes long for a large picture.
+    return image if image.mode == "RGB" else _convert(image, "RGB")
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    translucent = image.convert("RGBA")
+    translucent = _convert(image, "RGBA")
     canvas = Image.new("RGB", translucent.size, "white")
     canvas.paste(translucent, mask=translucent)
     return canvas
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Pillow's own conversion clips everything above 255 to white."""
+def _convert(image: Image.Image, mode: str) -> Image.Image:
+    with translate_pillow_errors(f"convert to {mode}"):
+        return image.convert(mode)
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Scale to mode L or LA. Pillow's own conversion would clip every value above 255 to white."""
     values = np.asarray(image)
-    grey = Image.fromarray(_scale(values.astype(np.float32), WHITES[image.mode]))
+    gray = Image.fromarray(_scale(values.astype(np.float32), WHITES[image.mode]))
     transparent = image.info.get("transparency")
-    if transparent is not None:
-        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
-    return grey
+    if isinstance(transparent, int):
+        gray.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+    return gray
 
 
 def _scale(values: NDArray[np.float32], whites: tuple[float, ...]) -> NDArray[np.uint8]:
-    """To 0..255: from zero to the first fitting white, else as viewers do from least to most."""
+    """Scale to 0..255: from zero to the first white that fits, else from least to greatest value.
+
+    `values` is overwritten: a picture at the pixel limit takes 200 MB as float32.
+    """
     finite = np.isfinite(values)
     low = float(values.min(where=finite, initial=whites[0]))
     high = float(values.max(where=finite, initial=0))
     if low >= 0 and high <= whites[-1]:
         low, high = 0.0, next(white for white in whites if high <= white)
-    # In place: a picture at the pixel limit takes 200 MB as float32.
     np.clip(values, low, high, out=values)
-    values -= low
-    values *= 255 / (high - low)
-    return np.nan_to_num(np.rint(values, out=values), copy=False).astype(np.uint8)
+    # Near the limits of float32 both steps can overflow to infinity, or to NaN from 0 * infinity.
+    with np.errstate(over="ignore", invalid="ignore"):
+        values -= low
+        values *= 255 / (high - low)
+    return np.nan_to_num(np.rint(values, out=values), copy=False, posinf=255).astype(np.uint8)

@@ -1,88 +1,78 @@
-"""Uploaded bytes -> the upright RGB picture a person sees, within limits."""
+"""Open and decode uploaded bytes within limits: bytes -> upright RGB picture."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
-from PIL.Image import DecompressionBombError
 from PIL.ImageFile import ImageFile
 
-from server.captioning.errors import (
-    CaptioningError,
-    ImageTooLarge,
-    UndecodableImage,
-    UnsupportedImageFormat,
+from server.captioning.errors import ImageTooLarge, UndecodableImage, UnsupportedImageFormat
+from server.captioning.image.color import scale_transparent_color, to_rgb
+from server.captioning.image.orientation import exif_transpose, transposition_of
+from server.captioning.image.pillow_errors import (
+    log_cause,
+    translate_memory_error,
+    translate_pillow_errors,
 )
-from server.captioning.image.color import scale_transparent_colour, to_rgb
-from server.captioning.image.jpeg_draft import draft
-from server.captioning.image.orientation import exif_transpose, turn_of
-from server.captioning.model.manifest import ImageSettings
 
-#: Pillow reaches no parser outside this list. Multi-picture (MPO) files are JPEGs to it.
+#: Pillow runs no parser outside this list. Multi-picture (MPO) files are opened as JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
-#: 200 MB decoded, as Pillow keeps four bytes a pixel; three times that while alpha goes over white.
+#: 200 MB decoded, as Pillow keeps 4 bytes a pixel. Putting transparency over white takes 3 times
+#: that for a moment.
 DEFAULT_MAX_PIXELS = 50_000_000
 
-#: JPEG's own limit. The resampling kernel grows with the longest side, to gigabytes for a picture
-#: that is one pixel high and millions wide.
+#: JPEG's own limit. The resampling kernel grows with the longest side, up to gigabytes for a
+#: picture that is 1 pixel high and millions of pixels wide.
 MAX_SIDE = 65_535
 
 
-def decode(
-    data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, draft_for: ImageSettings | None = None
-) -> Image.Image:
-    """The first frame, upright, in mode RGB.
+def decode(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
+    """Decode the first frame at its full size: upright, mode RGB.
 
-    With `draft_for`, a JPEG far larger than that comes in that size, from a decode at a fraction of
-    its scale; server.captioning.image.jpeg_draft says how close it is.
-
-    Raises UnsupportedImageFormat outside FORMATS, ImageTooLarge before any decoding, and
-    UndecodableImage for a file that is truncated or corrupt.
+    Raises UnsupportedImageFormat outside FORMATS, ImageTooLarge over the limits or where memory
+    runs out, and UndecodableImage for a file that is truncated or corrupt.
     """
-    with _pillow(), _open(data, max_pixels) as image:
-        if draft_for and (drafted := draft(image, draft_for)):
-            return drafted
-        scale_transparent_colour(image)
-        image.load()
-        return to_rgb(exif_transpose(image, turn_of(image)))
+    with translate_memory_error(), open_image(data, max_pixels) as image:
+        return load_upright(image)
 
 
-@contextmanager
-def _pillow() -> Iterator[None]:
-    """The boundary to Pillow, which raises nearly every exception there is on a broken file."""
-    # Not thread-safe, and harmless so: at worst another thread's warning is lost.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+def open_image(data: bytes, max_pixels: int) -> ImageFile:
+    """Read the header only, and check the picture's size.
+
+    Raises UnsupportedImageFormat, ImageTooLarge and UndecodableImage as `decode` does.
+    """
+    file = BytesIO(data)
+    with translate_pillow_errors("open the file"):
         try:
-            yield
-        except CaptioningError:
-            raise
-        except DecompressionBombError as exc:
-            raise ImageTooLarge("The picture has far more pixels than the limit.") from exc
-        except Exception as exc:
-            raise UndecodableImage("The picture is truncated or corrupt.") from exc
-
-
-def _open(data: bytes, max_pixels: int) -> ImageFile:
-    try:
-        image = Image.open(BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError as exc:
-        if _is_of_a_supported_format(data):
-            raise UndecodableImage("The picture's header is truncated or corrupt.") from exc
-        raise UnsupportedImageFormat(
-            f"The file is no picture in a supported format ({', '.join(FORMATS)})."
-        ) from exc
+            image = Image.open(file, formats=FORMATS)
+        except UnidentifiedImageError as exc:
+            log_cause("open the file", exc)
+            raise _unidentified(data) from exc
     _check_size(image.width, image.height, max_pixels)
     return image
 
 
-def _is_of_a_supported_format(data: bytes) -> bool:
-    """Whether the file starts as one of FORMATS does. Pillow has its plugins loaded by now."""
+def load(image: ImageFile) -> None:
+    """Decode the pixels of an opened picture. Raises UndecodableImage."""
+    with translate_pillow_errors(f"decode {image.format}"):
+        image.load()
+
+
+def load_upright(image: ImageFile) -> Image.Image:
+    """Decode an opened picture at its full size: upright, mode RGB. Raises UndecodableImage."""
+    scale_transparent_color(image)
+    load(image)
+    return to_rgb(exif_transpose(image, transposition_of(image)))
+
+
+def _unidentified(data: bytes) -> UndecodableImage | UnsupportedImageFormat:
+    """Tell a broken header from a format outside FORMATS. Pillow has loaded its plugins by now."""
     signatures = (Image.OPEN[name][1] for name in FORMATS)
-    return any(accepts is not None and accepts(data[:16]) for accepts in signatures)
+    if any(accepts is not None and accepts(data[:16]) for accepts in signatures):
+        return UndecodableImage("The picture's header is truncated or corrupt.")
+    return UnsupportedImageFormat(
+        f"The file is not a picture in a supported format ({', '.join(FORMATS)})."
+    )
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:

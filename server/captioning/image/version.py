@@ -1,4 +1,7 @@
-"""The version of the preprocessing, a part of the cache key. Importing it loads no Pillow."""
+"""The version of preprocessing.
 
-#: Raised whenever the same bytes come to give other pixel values.
+This module does not import Pillow, because the cache key needs only the number.
+"""
+
+#: A part of the cache key. Raise it when the same file gives other pixel values than before.
 PREPROCESSING_VERSION = 2

@@ -1,4 +1,4 @@
-"""Picture -> the cross-attention keys and values of every decoder layer."""
+"""Picture -> the encoder's last hidden state, which every decoder step reads."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,19 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from server.captioning.model.manifest import DecoderShape, Manifest
-from server.captioning.model.session import FLOAT, INT8, INT32, Session, Signature, TensorType
+from server.captioning.model.manifest import EncoderShape, Manifest
+from server.captioning.model.session import FLOAT, INT8, Session, Signature, TensorType
 
-SCALE = TensorType(FLOAT, (None, 1, 1, 1))
+IMAGE_EMBEDS = "image_embeds"
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """What decoding needs of a picture: all that the encoder puts out, a row each.
+    """What a decoder step takes of a picture: all outputs of the encoder, each [1, ...].
 
-    Per decoder layer, key [1, heads, head_dim, tokens], the way round that a decoder step
-    multiplies by, and value [1, heads, tokens, head_dim]. They are float32; or int8, and then what
-    they are to be scaled and corrected by comes with them (export.cross_attention).
+    Only the two graphs know what is in them. `Encoder.outputs` has their names, types and shapes.
     """
 
     arrays: tuple[NDArray[Any], ...]
@@ -36,7 +34,7 @@ class Encoder:
         pixel_values = TensorType(FLOAT, (None, 3, image.height, image.width))
         self._session = Session(path, threads)
         self._session.expect(
-            {"pixel_values": pixel_values}, cross_key_values(manifest.decoder, self.outputs)
+            {"pixel_values": pixel_values}, image_embeds(manifest.encoder, self.outputs)
         )
 
     @property
@@ -45,20 +43,22 @@ class Encoder:
         return self._session.outputs
 
     def __call__(self, pixel_values: NDArray[np.float32]) -> EncodedImage:
-        """`pixel_values`: float32 [1, 3, height, width]."""
+        """Encode `pixel_values`, float32 [1, 3, height, width]."""
         return EncodedImage(tuple(self._session.run({"pixel_values": pixel_values})))
 
 
-def cross_key_values(shape: DecoderShape, found: Signature) -> Signature:
-    """What the encoder has to put out, in int8 for those layers that `found` has in int8."""
-    expected: dict[str, TensorType] = {}
-    for layer in range(shape.layers):
-        key, value = (f"cross_key_values.{layer}.{kind}" for kind in ("key", "value"))
-        dtype = INT8 if key in found and found[key].dtype == INT8 else FLOAT
-        expected[key] = TensorType(dtype, (None, shape.heads, shape.head_dim, None))
-        expected[value] = TensorType(dtype, (None, shape.heads, None, shape.head_dim))
-        if dtype == INT8:
-            expected[f"{key}_scale"] = expected[f"{value}_scale"] = SCALE
-            expected[f"{key}_sum"] = TensorType(INT32, (None, shape.heads, 1, None))
-            expected[f"{value}_mean"] = TensorType(FLOAT, (None, 1, shape.heads, shape.head_dim))
-    return expected
+def image_embeds(shape: EncoderShape, found: Signature) -> Signature:
+    """Return the outputs that the encoder has to have: those of int8 where `found` has int8.
+
+    An int8 hidden state comes with its transposition and, for each channel, a scale and a mean
+    (export.int8.cross_attention).
+    """
+    tokens, width = shape.tokens, shape.width
+    if IMAGE_EMBEDS not in found or found[IMAGE_EMBEDS].dtype != INT8:
+        return {IMAGE_EMBEDS: TensorType(FLOAT, (None, tokens, width))}
+    return {
+        IMAGE_EMBEDS: TensorType(INT8, (None, tokens, width)),
+        f"{IMAGE_EMBEDS}_transposed": TensorType(INT8, (None, width, tokens)),
+        f"{IMAGE_EMBEDS}_scale": TensorType(FLOAT, (None, 1, width)),
+        f"{IMAGE_EMBEDS}_mean": TensorType(FLOAT, (None, 1, width)),
+    }

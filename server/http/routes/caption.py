@@ -1,46 +1,34 @@
 """POST /caption: a picture in a form, its caption in JSON."""
 
-from functools import partial
+from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.types import Receive
 
-from server.http.disconnect import while_connected
-from server.http.forms import read_upload
+from server.http.endpoint import Parsed, Surface, route
+from server.http.forms import read_caption_form
 from server.http.state import State
-from server.inference.request import CaptionRequest
+from server.inference.request import CaptionResult
 
 
-async def caption(request: Request[State]) -> JSONResponse:
-    state = request.state
-    trace = state["trace"]
-    state["access"].require(request.headers)
-    with state["admission"].admit():
-        sending = state["admission"].senders.sending(request.receive)
-        with trace.phase("read"):
-            async with sending as receive:
-                upload = await read_upload(request.headers, receive, state["form_limits"])
-        outcome = await state["service"].caption(
-            CaptionRequest.of(
-                upload.image.content,
-                upload.prompt,
-                upload.options,
-                image_digest=upload.image.sha256.digest(),
-                refresh="no-cache" in request.headers.get("cache-control", "").lower(),
-            ),
-            partial(while_connected, request.receive),
-        )
-    trace.cache = outcome.cache
-    trace.phases.update(outcome.phases)
+async def parse(request: Request[State], receive: Receive) -> Parsed[None]:
+    limits = request.state["form_limits"]
+    return Parsed((await read_caption_form(request.headers, receive, limits),), None)
+
+
+def render(
+    request: Request[State], parsed: Parsed[None], results: Sequence[CaptionResult]
+) -> JSONResponse:
+    (result,) = results
     return JSONResponse(
         {
-            "caption": outcome.caption.text,
-            "cached": outcome.cache == "HIT",
-            "model": state["model_name"],
-            "confidence": outcome.caption.confidence,
+            "caption": result.caption.text,
+            "cached": result.cache == "HIT",
+            "model": request.state["model_name"],
+            "confidence": result.caption.confidence,
         }
     )
 
 
-routes = [Route("/caption", caption, methods=["POST"])]
+routes = [route("/caption", Surface("caption", parse, render))]

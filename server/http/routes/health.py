@@ -1,4 +1,4 @@
-"""GET /health/*: for whoever decides where requests go. Never limited, never dependent on Redis."""
+"""GET /health/*: probes for load balancers and Kubernetes. They never depend on Redis."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -8,13 +8,13 @@ from server.http.state import State
 
 
 async def live(request: Request[State]) -> JSONResponse:
+    request.state["readiness"].require_live()
     return JSONResponse({"status": "live"})
 
 
 async def ready(request: Request[State]) -> JSONResponse:
-    """The server only listens once its model is loaded and warm; what remains is draining."""
-    if not request.state["admission"].ready:
-        return JSONResponse({"status": "draining"}, 503, {"Retry-After": "1"})
+    """Report readiness. The server only listens once its model is loaded and warm."""
+    request.state["readiness"].require_ready()
     return JSONResponse({"status": "ready"})
 
 

@@ -1,4 +1,4 @@
-"""GET /info: which model answers, within which limits, on which versions."""
+"""GET /info: the model that is served, its limits, and versions."""
 
 import platform
 from collections.abc import Mapping
@@ -22,21 +22,21 @@ async def info(request: Request[State]) -> JSONResponse:
     return JSONResponse(request.state["info"])
 
 
-def describe(captioner: CaptionModel, settings: Settings) -> Mapping[str, object]:
-    """The body of /info, which stays the same as long as the server runs."""
-    manifest = captioner.manifest
+def describe(model: CaptionModel, settings: Settings) -> Mapping[str, object]:
+    """Build the body of /info, which is constant while the server runs."""
+    manifest = model.manifest
     return {
         "model": {
             "name": manifest.name,
             "source": manifest.source,
             "revision": manifest.revision,
             "precision": manifest.precision,
-            "digest": captioner.digest,
+            "digest": model.digest,
         },
         "image": {
             "height": manifest.image.height,
             "width": manifest.image.width,
-            "exact_decode": captioner.exact_decode,
+            "exact_decode": model.exact_decode,
         },
         "options": {name: {"min": low, "max": high} for name, (low, high) in RANGES.items()},
         "limits": {
@@ -46,7 +46,7 @@ def describe(captioner: CaptionModel, settings: Settings) -> Mapping[str, object
             "requests_in_flight": settings.max_in_flight,
             "queue": settings.queue_size,
         },
-        "threads": captioner.threads,
+        "threads": model.threads,
         "versions": {
             "server": server.__version__,
             "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""GET /metrics: for Prometheus. Never limited, so that an overload can be seen."""
+"""GET /metrics for Prometheus. Admission control does not apply, so that overload shows."""
 
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request

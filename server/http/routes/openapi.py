@@ -1,15 +1,16 @@
-"""GET /openapi.json: the API in OpenAPI 3.1, drawn from the tables that the code itself goes by."""
+"""GET /openapi.json: the API in OpenAPI 3.1, made from the tables that the code itself uses."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 import server
-from server.captioning.options import RANGES, GenerationOptions
-from server.errors import STATUSES
+from server.captioning.options import RANGES
+from server.errors import STATUSES, Scope, Status
+from server.http.forms import NUMBERS, integer
 from server.http.state import State
 
 Schema = Mapping[str, object]
@@ -31,8 +32,9 @@ CAPTION: Schema = {
         "model": {"type": "string"},
         "confidence": {
             "type": "number",
-            "maximum": 0,
-            "description": "Mean log-probability of the generated tokens.",
+            "exclusiveMinimum": 0,
+            "maximum": 1,
+            "description": "Geometric mean of the probabilities of the generated tokens.",
         },
     },
 }
@@ -56,42 +58,63 @@ def _json(schema: Schema, description: str, **more: object) -> Schema:
 
 
 def _form() -> Schema:
-    defaults = GenerationOptions()
-    properties: dict[str, dict[str, object]] = {
+    properties: dict[str, Schema] = {
         "image": {"type": "string", "format": "binary"},
-        "prompt": {"type": "string", "description": "How the caption begins."},
+        "prompt": {
+            "type": "string",
+            "description": "Text that the caption continues. An empty prompt is no prompt.",
+        },
     }
     for name, (low, high) in RANGES.items():
-        default = getattr(defaults, name)
-        kind = "number" if isinstance(default, float) else "integer"
-        properties[name] = {"type": kind, "minimum": low, "maximum": high}
-        if default is not None:
-            properties[name] |= {"default": default}
+        properties[name] = {
+            "type": "integer" if NUMBERS[name] is integer else "number",
+            "minimum": low,
+            "maximum": high,
+            "description": "If absent, the model's own setting.",
+        }
     return {"type": "object", "required": ["image"], "properties": properties}
 
 
-def _errors() -> dict[str, Schema]:
-    types = defaultdict(list)
-    for status in STATUSES.values():
-        types[status.code].append(status.error_type)
+def _errors(statuses: Iterable[Status]) -> dict[str, Schema]:
+    """Describe the responses for these rows of the table, by status code."""
+    by_code: dict[int, list[Status]] = defaultdict(list)
+    for status in statuses:
+        by_code[status.code].append(status)
     return {
-        str(code): _json({"$ref": "#/components/schemas/Error"}, " or ".join(types[code]))
-        for code in sorted(types)
+        str(code): _json(
+            {
+                "$ref": "#/components/schemas/Error",
+                "properties": {"error_type": {"enum": [each.error_type for each in rows]}},
+            },
+            "; ".join(f"`{each.error_type}`: {each.description}" for each in rows),
+        )
+        for code, rows in sorted(by_code.items())
     }
 
 
-def _get(summary: str, **more: Schema) -> Schema:
-    return {"get": {"summary": summary, "responses": {"200": _json({}, summary), **more}}}
+def _answered_by(*scopes: Scope) -> dict[str, Schema]:
+    return _errors(status for status in STATUSES.values() if status.scope in (*scopes, "every"))
 
 
-_NOT_READY = {"503": _json({}, "The server drains.")}
+def _get(summary: str, *scopes: Scope, content: Schema | None = None) -> Schema:
+    answer = content or _json({}, summary)
+    return {"get": {"summary": summary, "responses": {"200": answer, **_answered_by(*scopes)}}}
+
 
 _CAPTION_POST: Schema = {
     "summary": "Caption a picture",
-    # With a key or, where none is configured, without.
+    # With a key, or without one where none is configured.
     "security": [{}, {"key": []}],
     "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _form()}}},
-    "responses": {"200": _json(CAPTION, "The caption", headers=CAPTION_HEADERS), **_errors()},
+    "responses": {
+        "200": _json(CAPTION, "The caption", headers=CAPTION_HEADERS),
+        **_answered_by("caption"),
+    },
+}
+
+_METRICS: Schema = {
+    "description": "Prometheus' text format, or OpenMetrics by the header Accept",
+    "content": {"text/plain": {}, "application/openmetrics-text": {}},
 }
 
 DOCUMENT: Schema = {
@@ -99,15 +122,17 @@ DOCUMENT: Schema = {
     "info": {"title": "Caption server", "version": server.__version__},
     "paths": {
         "/caption": {"post": _CAPTION_POST},
-        "/health": _get("Same as /health/ready", **_NOT_READY),
-        "/health/live": _get("The process answers"),
-        "/health/ready": _get("Captions are taken", **_NOT_READY),
+        "/health": _get("Same as /health/ready", "health"),
+        "/health/live": _get("The process answers and is not stalled", "health"),
+        "/health/ready": _get("The server takes captions", "health"),
         "/info": _get("Model, limits and versions"),
-        "/metrics": _get("Metrics for Prometheus"),
+        "/metrics": _get("Metrics for Prometheus", content=_METRICS),
         "/openapi.json": _get("This document"),
     },
     "components": {
         "schemas": {"Error": ERROR},
+        # Every status, those included that belong to no operation: 404, 405 and 499.
+        "responses": _errors(STATUSES.values()),
         "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
     },
 }

@@ -19,7 +19,7 @@ from server.settings import Settings
 from tests.server.serving import ROOT, App, app, server_process
 from tests.server.valkey import embedded_pid
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.process]
 
 #: Seconds from the end of Valkey to the next cache hit.
 RECOVERY = 2.0

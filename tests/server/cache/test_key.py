@@ -146,6 +146,7 @@ def test_a_renamed_setting_counts() -> None:
     assert cache_key(settings=One()) != cache_key(settings=Other())
 
 
+@pytest.mark.process
 def test_imports_no_pillow() -> None:
     """The key needs neither Pillow nor numpy nor redis."""
     program = "import sys, server.cache.key; print({'PIL', 'numpy', 'redis'} & set(sys.modules))"

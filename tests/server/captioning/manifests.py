@@ -1,8 +1,9 @@
-"""A manifest to change one thing of."""
+"""A manifest from which tests derive others with dataclasses.replace."""
 
 from server.captioning.model.manifest import (
     SCHEMA_VERSION,
     DecoderShape,
+    EncoderShape,
     GenerationDefaults,
     ImageSettings,
     Manifest,
@@ -24,6 +25,7 @@ MANIFEST = Manifest(
         rescale_factor=0.00392156862745098,
         resample=3,
     ),
+    encoder=EncoderShape(tokens=7, width=24),
     decoder=DecoderShape(layers=2, heads=2, head_dim=12, vocab_size=30524, max_positions=512),
     tokens=Tokens(start=30522, cls=101, sep=102, pad=0, clean_up_spaces=True),
     generation=GenerationDefaults(

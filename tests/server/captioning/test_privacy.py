@@ -2,6 +2,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.process
+
 REPORT = "import server.captioning.model.session, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
 
 

@@ -5,8 +5,8 @@ from server.http.admission import Admission
 
 
 def test_admission_is_bounded() -> None:
-    """One request more than the limit is refused, until one has left."""
-    admission = Admission(1)
+    """A request beyond the limit is refused until one in flight has ended."""
+    admission = Admission(1, receive_timeout=1.0)
     with admission.admit():
         with pytest.raises(Overloaded) as refusal, admission.admit():
             pass
@@ -17,10 +17,20 @@ def test_admission_is_bounded() -> None:
 
 
 def test_draining() -> None:
-    """Once draining, nobody is admitted, and who is inside stays."""
-    admission = Admission(2)
+    """A draining server admits no request, and requests in flight stay."""
+    admission = Admission(2, receive_timeout=1.0)
     with admission.admit():
         admission.drain()
         with pytest.raises(Draining), admission.admit():
             pass
+        assert admission.in_flight == 1
+
+
+def test_announced_drain() -> None:
+    """After a drain is announced requests are still admitted, and the server is not ready."""
+    admission = Admission(1, receive_timeout=1.0)
+    admission.announce_drain()
+
+    assert not admission.ready
+    with admission.admit():
         assert admission.in_flight == 1

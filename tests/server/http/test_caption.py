@@ -1,24 +1,31 @@
 import asyncio
+import gc
 import logging
 import re
+import tracemalloc
 
 import pytest
 from starlette.types import Message, Scope
 
 from server.app import create_app
 from server.http.admission import Admission
+from server.inference.phases import PHASES
 from tests.server.fakes import FakeModel
-from tests.server.serving import App, app, until
+from tests.server.serving import acquired, all_waiting, app
 
 pytestmark = pytest.mark.anyio
 
-
-async def begun(captioner: FakeModel) -> None:
-    assert await asyncio.to_thread(captioner.started.acquire, timeout=30)
+POST_CAPTION: Scope = {
+    "type": "http",
+    "method": "POST",
+    "path": "/caption",
+    "raw_path": b"/caption",
+    "query_string": b"",
+}
 
 
 async def test_caption() -> None:
-    """A picture in a form gets its caption, with the model's name and how sure it is."""
+    """A picture in a form gets its caption, with the model's name and a confidence."""
     async with app() as served:
         answer = await served.caption(b"picture")
 
@@ -41,22 +48,13 @@ async def test_prompt() -> None:
 
 
 async def test_server_timing() -> None:
-    """Server-Timing says in milliseconds where the time of a request went, in order."""
+    """Server-Timing gives the milliseconds of each phase, in the order of the phases."""
     async with app() as served:
         answer = await served.caption()
 
         timing = answer.headers["server-timing"]
         phases = re.findall(r"(\w+);dur=\d+\.\d\d(?:, |$)", timing)
-        assert phases == [
-            "read",
-            "cache",
-            "lease",
-            "preprocess",
-            "queue",
-            "encode",
-            "decode",
-            "store",
-        ]
+        assert phases == [phase for phase in PHASES if phase != "wait"]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +73,7 @@ async def test_server_timing() -> None:
     ],
 )
 async def test_refusals(image: bytes, fields: dict[str, str], status: int, error_type: str) -> None:
-    """Whatever is wrong with a request, it is told so in one sentence and a stable code."""
+    """A refusal is one sentence for a person and a stable code for a program."""
     async with app(max_body_mb=1) as served:
         answer = await served.caption(image, fields)
 
@@ -85,7 +83,7 @@ async def test_refusals(image: bytes, fields: dict[str, str], status: int, error
 
 
 async def test_no_form_at_all() -> None:
-    """A request without a body, and one of another type, are told what to send."""
+    """A request without a body, or with one of another type, is malformed."""
     async with app() as served:
         for answer in (
             await served.client.post("/caption"),
@@ -96,7 +94,7 @@ async def test_no_form_at_all() -> None:
 
 
 async def test_charset() -> None:
-    """A form in another charset than UTF-8 is refused."""
+    """A form in a charset other than UTF-8 is refused."""
     async with app() as served:
         headers = {"content-type": "multipart/form-data; boundary=x; charset=utf-7"}
         answer = await served.client.post("/caption", content=b"--x--\r\n", headers=headers)
@@ -118,7 +116,7 @@ async def test_unknown_routes() -> None:
 
 
 async def test_defect(caplog: pytest.LogCaptureFixture) -> None:
-    """A defect is a 500 that shows nothing, and is in the log under the request's id."""
+    """A defect is a 500 without details; the log has its traceback under the request's id."""
     async with app() as served:
         answer = await served.caption(b"defect")
 
@@ -131,7 +129,7 @@ async def test_defect(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_health_and_info() -> None:
-    """Live and ready, and which model answers within which limits."""
+    """Health answers 200, and /info gives the model and its limits."""
     async with app() as served:
         for path in ("/health", "/health/live", "/health/ready"):
             assert (await served.client.get(path)).status_code == 200
@@ -146,24 +144,25 @@ async def test_health_and_info() -> None:
 
 
 async def test_draining() -> None:
-    """A draining server is alive, not ready, and takes no captions."""
+    """A draining server is live, not ready, and admits no captions."""
     async with app() as served:
         served.resources["admission"].drain()
 
         assert (await served.client.get("/health/live")).status_code == 200
-        assert (await served.client.get("/health/ready")).status_code == 503
+        probe = await served.client.get("/health/ready")
+        assert (probe.status_code, probe.json()["error_type"]) == (503, "draining")
         answer = await served.caption()
         assert (answer.status_code, answer.json()["error_type"]) == (503, "draining")
         assert answer.headers["retry-after"] == "1"
 
 
 async def test_full_queue() -> None:
-    """What the queue has no room for is refused at once; health is not touched by it."""
+    """A caption beyond the queue is refused at once, and the server stays ready."""
     captioner = FakeModel()
     captioner.gate.clear()
     async with app(captioner, queue_size=0, batch_size=1) as served:
         first = asyncio.create_task(served.caption(b"one"))
-        await begun(captioner)
+        await acquired(captioner.started)
 
         second = await served.caption(b"two")
         assert (second.status_code, second.json()["error_type"]) == (503, "overloaded")
@@ -176,7 +175,7 @@ async def test_full_queue() -> None:
 
 
 async def test_refused_before_reading() -> None:
-    """A request that is not admitted is answered without reading a byte of its body."""
+    """A request that is not admitted is answered before any of its body is read."""
     async with app() as served:
         sent: list[Message] = []
 
@@ -186,30 +185,60 @@ async def test_refused_before_reading() -> None:
         async def send(message: Message) -> None:
             sent.append(message)
 
-        scope: Scope = {
-            "type": "http",
-            "method": "POST",
-            "path": "/caption",
-            "raw_path": b"/caption",
-            "query_string": b"",
-            "headers": [],
-        }
-        await create_app({**served.resources, "admission": Admission(0)})(scope, receive, send)
+        scope = {**POST_CAPTION, "headers": []}
+        await create_app({**served.resources, "admission": Admission(0, receive_timeout=1.0)})(
+            scope, receive, send
+        )
 
         assert sent[0]["status"] == 503
 
 
-async def all_waiting(served: App, count: int) -> None:
-    await until(lambda: served.resources["service"].waiting == count)
+async def test_upload_is_freed() -> None:
+    """An upload's memory is free once it is answered, without a garbage collection."""
+    image = bytes(1_000_000)
+    body = b"--b\r\nContent-Disposition: form-data; name=image; filename=x\r\n\r\n%b\r\n--b--\r\n"
+    headers = [(b"content-type", b"multipart/form-data; boundary=b")]
+    statuses: list[int] = []
+
+    async def send(message: Message) -> None:
+        statuses.append(message.get("status", 0))
+
+    async with app() as served:
+        asgi = create_app(served.resources)
+
+        async def upload() -> None:
+            messages = [{"type": "http.request", "body": body % image, "more_body": False}]
+
+            async def receive() -> Message:
+                if not messages:
+                    await asyncio.Event().wait()
+                return messages.pop()
+
+            await asgi({**POST_CAPTION, "headers": headers}, receive, send)
+
+        await upload()
+        gc.collect()
+        gc.disable()
+        tracemalloc.start()
+        try:
+            for _ in range(5):
+                await upload()
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+
+    assert statuses == [200, 0] * 6
+    assert kept < 1_000_000
 
 
 async def test_coalesced() -> None:
-    """The same picture from many clients at once is inferred once."""
+    """Equal requests at the same time are inferred once."""
     captioner = FakeModel()
     captioner.gate.clear()
     async with app(captioner) as served:
         requests = [asyncio.create_task(served.caption(b"same")) for _ in range(8)]
-        await all_waiting(served, 8)
+        await all_waiting(served.resources, 8)
         captioner.gate.set()
         answers = await asyncio.gather(*requests)
 
@@ -221,7 +250,7 @@ async def test_coalesced() -> None:
 
 
 async def test_refresh_is_its_own_flight() -> None:
-    """Whoever asks for a fresh caption does not share work that may end in the cache."""
+    """A request for a fresh caption does not share work that may end with a cached one."""
     captioner = FakeModel()
     captioner.gate.clear()
     async with app(captioner) as served:
@@ -229,7 +258,7 @@ async def test_refresh_is_its_own_flight() -> None:
             asyncio.create_task(served.caption(b"same")),
             asyncio.create_task(served.caption(b"same", headers={"cache-control": "no-cache"})),
         ]
-        await all_waiting(served, 2)
+        await all_waiting(served.resources, 2)
         captioner.gate.set()
         answers = await asyncio.gather(*requests)
 
@@ -238,12 +267,12 @@ async def test_refresh_is_its_own_flight() -> None:
 
 
 async def test_errors_are_shared_but_not_kept() -> None:
-    """A broken picture is broken for all who wait, and looked at again for the next."""
+    """An error goes to every waiting request, and the next request is inferred anew."""
     captioner = FakeModel()
     captioner.gate.clear()
     async with app(captioner) as served:
         requests = [asyncio.create_task(served.caption(b"cut")) for _ in range(3)]
-        await all_waiting(served, 3)
+        await all_waiting(served.resources, 3)
         captioner.gate.set()
         answers = await asyncio.gather(*requests)
         assert [answer.status_code for answer in answers] == [422] * 3
@@ -253,24 +282,58 @@ async def test_errors_are_shared_but_not_kept() -> None:
 
 
 async def test_prompts_do_not_coalesce() -> None:
-    """Two prompts on one picture are different requests, in flight too."""
+    """Different prompts are different requests, at the same time too."""
     captioner = FakeModel()
     captioner.gate.clear()
     async with app(captioner) as served:
         requests = [
             asyncio.create_task(served.caption(b"same")),
-            asyncio.create_task(served.caption(b"same", {"prompt": "a dog"})),
+            asyncio.create_task(served.caption(b"same", {"prompt": "a photo"})),
         ]
-        await all_waiting(served, 2)
+        await all_waiting(served.resources, 2)
         captioner.gate.set()
         await asyncio.gather(*requests)
 
         assert captioner.inferences == 2
 
 
+async def test_empty_prompt_is_no_prompt() -> None:
+    """An empty prompt, as every HTML form sends it, shares the caption of no prompt."""
+    captioner = FakeModel()
+    captioner.gate.clear()
+    async with app(captioner) as served:
+        requests = [
+            asyncio.create_task(served.caption(b"same")),
+            asyncio.create_task(served.caption(b"same", {"prompt": ""})),
+        ]
+        await all_waiting(served.resources, 2)
+        captioner.gate.set()
+        answers = await asyncio.gather(*requests)
+
+        assert [answer.headers["x-cache"] for answer in answers] == ["MISS", "COALESCED"]
+        assert captioner.inferences == 1
+
+
+async def test_cause_of_a_refusal_is_logged_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    """The cause of a 4xx is in the log at debug under the request's id, and not above debug."""
+    caplog.set_level(logging.DEBUG, "server.requests")
+    async with app() as served:
+        form = b"--b\r\nContent-Disposition: form-data; name=prompt\r\n\r\n\xff\r\n--b\r\n"
+        form += b"Content-Disposition: form-data; name=image; filename=x\r\n\r\nx\r\n--b--\r\n"
+        headers = {"content-type": "multipart/form-data; boundary=b", "x-request-id": "me"}
+        answer = await served.client.post("/caption", content=form, headers=headers)
+        assert (answer.status_code, answer.json()["error_type"]) == (400, "invalid_field")
+
+    (record,) = [r for r in caplog.records if "cause" in r.getMessage()]
+    assert record.levelno == logging.DEBUG
+    assert record.getMessage() == "request me: cause of invalid_field"
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], UnicodeDecodeError)
+
+
 @pytest.mark.parametrize("given", ["abc-123_X.y", "x" * 64])
 async def test_request_id_is_kept(given: str) -> None:
-    """A sane X-Request-ID comes back, so that one id goes through every log."""
+    """A well-formed X-Request-ID is kept, so that one id goes through every log."""
     async with app() as served:
         answer = await served.client.get("/health", headers={"x-request-id": given})
 
@@ -279,7 +342,7 @@ async def test_request_id_is_kept(given: str) -> None:
 
 @pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a\tb", "ü".encode().decode("latin-1")])
 async def test_request_id_is_made(given: str) -> None:
-    """Anything else in X-Request-ID is replaced: it would end up in the log."""
+    """Any other X-Request-ID is replaced, because it goes into the log."""
     async with app() as served:
         headers = {b"x-request-id": given.encode("latin-1")}
         answer = await served.client.get("/health", headers=headers)
@@ -288,7 +351,7 @@ async def test_request_id_is_made(given: str) -> None:
 
 
 async def test_log_line(caplog: pytest.LogCaptureFixture) -> None:
-    """A request leaves one line: method, path, status, cache, milliseconds, id."""
+    """A request leaves one log line: method, path, status, cache, milliseconds, id."""
     caplog.set_level(logging.INFO, "server.requests")
     async with app() as served:
         await served.caption(headers={"x-request-id": "me"})
@@ -298,7 +361,7 @@ async def test_log_line(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_log_can_not_be_forged(caplog: pytest.LogCaptureFixture) -> None:
-    """A path with an encoded line break stays on its line."""
+    """A path with an encoded line break stays on one log line."""
     caplog.set_level(logging.INFO, "server.requests")
     async with app() as served:
         await served.client.get("/x%0a2026 INFO forged")

@@ -1,4 +1,4 @@
-"""What happens to requests while a server stops, in a process of its own."""
+"""Requests while a server stops, in a process of its own."""
 
 import json
 import os
@@ -12,8 +12,10 @@ from time import perf_counter
 import httpx
 import pytest
 
-from tests.server.serving import ServerProcess, server_process
+from tests.server.serving import ServerProcess, server_process, wait_until
 from tests.server.test_process import REQUEST, embedded_valkey, ended, upload
+
+pytestmark = pytest.mark.process
 
 
 def ready(server: ServerProcess) -> bool:
@@ -21,7 +23,7 @@ def ready(server: ServerProcess) -> bool:
 
 
 def load(server: ServerProcess, stop: Callable[[], bool]) -> list[int]:
-    """One request after the other, each on a connection of its own, until told to stop."""
+    """Send requests one after the other, each on a new connection, until `stop`."""
     statuses = []
     while not stop():
         statuses.append(upload(server).status_code)
@@ -30,7 +32,7 @@ def load(server: ServerProcess, stop: Callable[[], bool]) -> list[int]:
 
 @pytest.mark.parametrize("repeat", range(3))
 def test_sigterm_under_load(repeat: int) -> None:
-    """Whoever stops sending once the server is not ready loses no request, and it exits in time."""
+    """Clients that stop once the server is not ready lose no request, and the server exits."""
     with (
         server_process("--no-cache", "--drain-delay", "1.5") as server,
         ThreadPoolExecutor(4) as clients,
@@ -41,8 +43,7 @@ def test_sigterm_under_load(repeat: int) -> None:
 
         began = perf_counter()
         server.process.send_signal(signal.SIGTERM)
-        while ready(server):
-            pass
+        wait_until(lambda: not ready(server))
         assert upload(server).status_code == 200
         noticed.set()
 
@@ -53,7 +54,7 @@ def test_sigterm_under_load(repeat: int) -> None:
 
 
 def test_kept_connection() -> None:
-    """From the signal on each answer is its connection's last, so that none is cut off later."""
+    """After the signal each answer closes its connection, so that no request is cut off later."""
     with (
         server_process("--no-cache", "--drain-delay", "600") as server,
         httpx.Client(base_url=server.url) as client,
@@ -61,8 +62,8 @@ def test_kept_connection() -> None:
         assert "connection" not in client.get("/health/live").headers
 
         server.process.send_signal(signal.SIGTERM)
-        while (answer := client.get("/health/ready")).status_code == 200:
-            pass
+        wait_until(lambda: client.get("/health/ready").status_code == 503)
+        answer = client.get("/health/live")
         late = client.post("/caption", files={"image": b"picture"})
 
         assert late.status_code == 200
@@ -73,22 +74,21 @@ def test_second_signal() -> None:
     """A second signal ends the drain delay."""
     with server_process("--no-cache", "--drain-delay", "600") as server:
         server.process.send_signal(signal.SIGTERM)
-        while ready(server):
-            pass
+        wait_until(lambda: not ready(server))
         server.process.send_signal(signal.SIGTERM)
 
         assert server.process.wait(30) == 0
 
 
 def test_stuck_upload() -> None:
-    """An upload that never ends keeps a server no longer than the grace, and is told so."""
+    """An upload that never ends is answered 503 after --shutdown-timeout, and the server exits."""
     with (
         server_process("--no-cache", "--shutdown-timeout", "1") as server,
         socket.create_connection(("127.0.0.1", server.port)) as stuck,
     ):
         stuck.sendall(REQUEST[:-20])
-        while "caption_requests_in_flight 1.0" not in httpx.get(f"{server.url}/metrics").text:
-            pass
+        metrics = f"{server.url}/metrics"
+        wait_until(lambda: "caption_requests_in_flight 1.0" in httpx.get(metrics).text)
         server.process.send_signal(signal.SIGTERM)
 
         assert server.process.wait(30) == 0
@@ -99,7 +99,7 @@ def test_stuck_upload() -> None:
 
 
 def test_embedded_valkey_dies() -> None:
-    """A server whose embedded Valkey dies says so once, captions without it, and stops cleanly."""
+    """If the embedded Valkey dies, the server logs it once, goes on, and stops cleanly."""
     with server_process() as server:
         pid_fd = os.pidfd_open(embedded_valkey(server))
         signal.pidfd_send_signal(pid_fd, signal.SIGKILL)

@@ -1,5 +1,6 @@
 import tracemalloc
 from dataclasses import fields
+from hashlib import sha256
 
 import httpx
 import pytest
@@ -9,27 +10,29 @@ from starlette.types import Message
 from server.captioning.errors import OptionOutOfRange
 from server.captioning.options import GenerationOptions
 from server.errors import FieldTooLong, InvalidField, MissingField
-from server.http.forms import NUMBERS, Upload, form_limits, read_upload
+from server.http.forms import NUMBERS, form_limits, read_caption_form
+from server.inference.request import CaptionRequest
 
 pytestmark = pytest.mark.anyio
 
 
-async def upload(files: dict[str, object], **text: str) -> Upload:
-    """Read what httpx makes of a form."""
+async def upload(files: dict[str, object], **text: str) -> CaptionRequest:
+    """Read a form as httpx writes it."""
     request = httpx.Request("POST", "http://app", files=files, data=text)  # type: ignore[arg-type]
     body = request.read()
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return await read_upload(Headers(dict(request.headers)), receive, form_limits(100_000))
+    return await read_caption_form(Headers(dict(request.headers)), receive, form_limits(100_000))
 
 
 async def test_picture_alone() -> None:
-    """A file in `image` is all it takes: no prompt, every option at its default."""
+    """A file in `image` is enough. The prompt is none, and every option is left out."""
     read = await upload({"image": b"picture"})
 
-    assert read.image.content == b"picture"
+    assert read.image == b"picture"
+    assert read.image_digest == sha256(b"picture").digest()
     assert (read.prompt, read.options) == (None, GenerationOptions())
 
 
@@ -50,13 +53,13 @@ async def test_everything() -> None:
 
 
 def test_every_option_is_a_field() -> None:
-    """The form has a field for each of GenerationOptions' fields."""
+    """The form has a field for each generation option."""
     assert list(NUMBERS) == [field.name for field in fields(GenerationOptions)]
 
 
-async def test_no_prompt_is_not_an_empty_prompt() -> None:
-    """An empty prompt is a prompt."""
-    assert (await upload({"image": b"x"}, prompt="")).prompt == ""
+async def test_empty_prompt_is_no_prompt() -> None:
+    """An empty prompt, as every HTML form sends it, is no prompt."""
+    assert await upload({"image": b"x"}, prompt="") == await upload({"image": b"x"})
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ async def test_no_prompt_is_not_an_empty_prompt() -> None:
     ],
 )
 async def test_no_picture(files: dict[str, object], error: type[Exception]) -> None:
-    """An absent picture, an empty one, and a file's name in place of the file are told apart."""
+    """An absent picture, an empty one, and a file name instead of the file are different errors."""
     with pytest.raises(error, match="image"):
         await upload(files)
 
@@ -80,33 +83,33 @@ async def test_prompt_as_a_file() -> None:
 
 
 async def test_prompt_that_is_not_utf8() -> None:
-    """A prompt in another encoding is refused rather than guessed."""
+    """A prompt in another encoding is refused."""
     with pytest.raises(InvalidField, match="UTF-8"):
         await upload({"image": b"x", "prompt": (None, "schön".encode("latin-1"))})
 
 
 async def test_surrogates() -> None:
-    """Encoded lone surrogates are not UTF-8, and would fail later where nobody expects it."""
+    """Encoded lone surrogates are not UTF-8 and are refused."""
     with pytest.raises(InvalidField, match="UTF-8"):
         await upload({"image": b"x", "prompt": (None, b"\xed\xa0\x80")})
 
 
 async def test_enormous_prompt() -> None:
-    """A prompt beyond any model's positions is refused by its bytes."""
+    """A prompt with more bytes than any valid one is refused."""
     with pytest.raises(FieldTooLong, match="prompt"):
         await upload({"image": b"x"}, prompt="word " * 5000)
 
 
 @pytest.mark.parametrize("text", ["", "three", "1.5", "1_0", " 1", "٣", "0x1", "1e1", "nan"])
 async def test_whole_numbers(text: str) -> None:
-    """An option that counts takes ASCII digits and nothing else int() would take."""
+    """A whole-number option accepts ASCII digits only, although int() accepts more."""
     with pytest.raises(InvalidField, match="num_beams"):
         await upload({"image": b"x"}, num_beams=text)
 
 
 @pytest.mark.parametrize("text", ["", "high", "1_0.0", "nan", "inf", "1,5", "٣", "0x1p3", "."])
 async def test_numbers(text: str) -> None:
-    """An option that weighs takes a decimal number and nothing else float() would take."""
+    """A number option accepts a decimal number only, although float() accepts more."""
     with pytest.raises(InvalidField, match="length_penalty"):
         await upload({"image": b"x"}, length_penalty=text)
 
@@ -116,13 +119,13 @@ async def test_numbers(text: str) -> None:
     [("num_beams", "0"), ("num_beams", "9" * 32), ("length_penalty", "1e999")],
 )
 async def test_out_of_range(name: str, text: str) -> None:
-    """A number that is one, but out of range, is another error than no number."""
+    """A number out of range is another error than text that is not a number."""
     with pytest.raises(OptionOutOfRange, match=name):
         await upload({"image": b"x"}, **{name: text})
 
 
 async def test_a_body_byte_by_byte() -> None:
-    """However small the pieces are that a picture comes in, they take little more than itself."""
+    """A picture that arrives byte by byte takes little more memory than its size."""
     request = httpx.Request("POST", "http://app", files={"image": b"x" * 20_000})
     pieces = [bytes([byte]) for byte in request.read()]
 
@@ -133,9 +136,9 @@ async def test_a_body_byte_by_byte() -> None:
     tracemalloc.start()
     try:
         limits = form_limits(1_000_000)
-        read = await read_upload(Headers(request.headers), receive, limits)
+        read = await read_caption_form(Headers(request.headers), receive, limits)
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert read.image.content == b"x" * 20_000
+    assert read.image == b"x" * 20_000
     assert kept < 1_000_000

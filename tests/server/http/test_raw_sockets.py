@@ -1,4 +1,4 @@
-"""Requests with wrong bytes anywhere, header included, over real sockets."""
+"""Requests with wrong bytes anywhere, also in the header, over real sockets."""
 
 import asyncio
 import gc
@@ -16,7 +16,7 @@ MUTATIONS = 500
 
 
 def mutated(chance: random.Random) -> bytes:
-    """A caption request with bytes changed, removed, repeated or put in, and maybe cut."""
+    """Change, remove, repeat or insert bytes of a caption request, and sometimes cut it."""
     request = bytearray(REQUEST)
     for _ in range(chance.randint(1, 2)):
         start = chance.randrange(len(request))
@@ -27,7 +27,7 @@ def mutated(chance: random.Random) -> bytes:
 
 
 async def status(port: int, sent: bytes) -> bytes:
-    """The status of the first answer; none if the connection is closed without one."""
+    """Return the status of the first answer; empty if the connection closes without one."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(sent)
@@ -40,7 +40,7 @@ async def status(port: int, sent: bytes) -> bytes:
 
 
 async def test_mutations(caplog: pytest.LogCaptureFixture) -> None:
-    """No request, however spoilt, makes a 5xx or a defect, and all of them come to an end."""
+    """No damaged request causes a 5xx or a logged error, and each connection ends."""
     chance = random.Random(0)
     gc.collect()  # Tasks that earlier tests left log their errors now, and not below.
     caplog.clear()

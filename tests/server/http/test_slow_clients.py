@@ -1,4 +1,4 @@
-"""Connections that never finish what they send, over real sockets."""
+"""Connections that never finish their request, over real sockets."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ WHOLE = b"GET /health HTTP/1.1\r\nHost: app\r\n\r\n"
 
 
 async def everything(port: int, sent: bytes) -> bytes:
-    """Send some bytes and give what comes back until the server closes the connection."""
+    """Send bytes, and return the answer up to the end of the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(sent)
     try:
@@ -37,7 +37,7 @@ async def everything(port: int, sent: bytes) -> bytes:
 
 
 def error_type(answer: bytes) -> str:
-    """The error_type of the only answer in these bytes, which says that it is the last."""
+    """Return the error_type of the only answer in these bytes, which closes its connection."""
     header, _, body = answer.partition(b"\r\n\r\n")
     assert b"connection: close" in header.lower()
     assert b"content-length: %d" % len(body) in header
@@ -45,7 +45,7 @@ def error_type(answer: bytes) -> str:
 
 
 async def test_silent() -> None:
-    """A connection that sends nothing is closed without a word."""
+    """A connection that sends nothing is closed without an answer."""
     async with listening_app(FakeModel(), receive_timeout=RECEIVE_TIMEOUT) as app:
         assert await everything(app.port, b"") == b""
 
@@ -73,7 +73,7 @@ async def test_answered_before_the_end(sent: bytes) -> None:
 
 @pytest.mark.parametrize("sent", [b"GET /", b"GET / HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\nX"])
 async def test_endless_header(sent: bytes) -> None:
-    """A header that does not end is refused at its limit, which is far from any good header."""
+    """A header that does not end is refused at its limit, and a long header below it is not."""
     async with listening_app(FakeModel()) as app:
         answer = await everything(app.port, sent + b"x" * MAX_HEADER)
         assert answer.startswith(b"HTTP/1.1 431 ")
@@ -85,7 +85,7 @@ async def test_endless_header(sent: bytes) -> None:
 
 
 async def test_endless_trailer() -> None:
-    """What follows a body like a header is cut off like one, without an answer."""
+    """A trailer that does not end is cut off at the header's limit, without an answer."""
     header = HEADER.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked")
     async with listening_app(FakeModel()) as app:
         reader, writer = await asyncio.open_connection("127.0.0.1", app.port)
@@ -109,7 +109,7 @@ async def test_second_request_of_a_connection() -> None:
 
 
 async def test_inference_may_take_longer() -> None:
-    """The deadline is for sending: a caption that takes longer than it is answered."""
+    """The deadline bounds sending only, so that a caption that takes longer is answered."""
     captioner = FakeModel()
     captioner.gate.clear()
     async with (
@@ -128,14 +128,14 @@ async def test_inference_may_take_longer() -> None:
 
 
 async def test_many_trickling() -> None:
-    """Senders of a byte now and then are closed all the same, and others are served meanwhile."""
+    """Clients that trickle bytes are closed at the deadline, and others are served meanwhile."""
     async with (
         listening_app(FakeModel(), receive_timeout=2.0, max_in_flight=64) as app,
         httpx.AsyncClient(timeout=30) as client,
     ):
 
         async def trickle(beginning: bytes) -> None:
-            """Until the server ends it: with an answer, which a late byte may turn into a reset."""
+            """Send until the server ends it, with an answer or, after a late byte, with a reset."""
             reader, writer = await asyncio.open_connection("127.0.0.1", app.port)
             writer.write(beginning)
             answer = asyncio.create_task(reader.read())
@@ -160,8 +160,8 @@ async def test_many_trickling() -> None:
 
 
 @pytest.mark.parametrize("sent", [HEADER, HEADER + BODY])
-async def test_slow_sender_makes_room(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no room for a request, a sender that is too slow to wait for leaves."""
+async def test_slowest_client_is_evicted(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full server evicts the slowest client to admit a request."""
     monkeypatch.setattr("server.http.slow_clients.GRACE", 0.0)
     monkeypatch.setattr("server.http.slow_clients.MIN_BYTES_PER_SECOND", float("inf"))
     async with (
@@ -184,8 +184,8 @@ async def test_slow_sender_makes_room(sent: bytes, monkeypatch: pytest.MonkeyPat
         await asyncio.wait([waiting])
 
 
-async def test_nobody_slow_to_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has only begun to send stays, and the next one is refused."""
+async def test_no_slow_client_to_evict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that has only begun to send is not evicted, and the next request is refused."""
     monkeypatch.setattr("server.http.slow_clients.GRACE", 60.0)
     async with (
         listening_app(FakeModel(), max_in_flight=1) as app,
@@ -208,7 +208,7 @@ async def test_nobody_slow_to_make_room(monkeypatch: pytest.MonkeyPatch) -> None
     "sent", [b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
 )
 async def test_no_http(sent: bytes) -> None:
-    """What is no HTTP gets its 400 in the shape of every other error."""
+    """Bytes that are not HTTP get a 400 in the shape of every other error."""
     async with listening_app(FakeModel()) as app:
         answer = await everything(app.port, sent)
 
@@ -216,8 +216,8 @@ async def test_no_http(sent: bytes) -> None:
         assert error_type(answer) == "malformed_request"
 
 
-async def test_what_never_was_a_request_is_counted(caplog: pytest.LogCaptureFixture) -> None:
-    """An answer to no request is in the metrics, and in the log under the id that it bears."""
+async def test_refused_bytes_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """A refusal of bytes that were no request is counted, and logged under its request id."""
     caplog.set_level("INFO")
     async with listening_app(FakeModel(), receive_timeout=RECEIVE_TIMEOUT) as app:
         answer = await everything(app.port, b"GET\r\n\r\n")
@@ -225,7 +225,7 @@ async def test_what_never_was_a_request_is_counted(caplog: pytest.LogCaptureFixt
 
         counted = app.resources["metrics"].registry.get_sample_value
         for status, error in (("400", "malformed_request"), ("408", "request_timeout")):
-            labels = {"status": status, "error_type": error}
+            labels = {"status": status, "error_type": error, "surface": ""}
             assert counted("caption_requests_total", labels) == 1
     found = re.search(rb"x-request-id: (\w+)\r\n", answer)
     assert found

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import threading
 import weakref
 
 import pytest
@@ -198,10 +197,3 @@ async def test_a_finished_sequence_holds_nothing() -> None:
             await until(lambda: held != [] and not any(each() for each in held))
     finally:
         gc.enable()
-
-
-def test_importing_starts_no_thread() -> None:
-    """A batcher starts its thread when it is made, and not before."""
-    before = threading.active_count()
-    __import__("server.inference.service")
-    assert threading.active_count() == before

@@ -81,7 +81,8 @@ async def test_phases_are_those_of_the_request_itself() -> None:
         model.gate.set()
         first, *others = [await task for task in tasks]
 
-    assert list(first.phases) == [*"cache lease preprocess queue encode decode store".split()]
+    phases = ["cache", "lease", "preprocess", "queue", "encode", "decode", "store"]
+    assert list(first.phases) == phases
     assert [result.cache for result in others] == ["COALESCED"] * 7
     assert all(list(result.phases) == ["cache", "wait"] for result in others)
 

@@ -1,0 +1,86 @@
+"""The one entrance of every surface that captions.
+
+A request is authenticated, admitted, read, captioned and rendered, in this order. A surface is one
+dialect of the API. It parses a request and renders captions and errors; everything between, and
+the request's trace and metrics, is the endpoint's part.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Generic, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from server.http.disconnect import while_connected
+from server.http.responses import RenderError, render_error
+from server.http.state import State
+from server.inference.request import CaptionRequest, CaptionResult
+
+D = TypeVar("D")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed(Generic[D]):
+    """What a request asks for: one caption request a picture, perhaps none.
+
+    `details` is whatever else the surface needs to render its answer, such as the model's name to
+    repeat or whether to stream.
+    """
+
+    captions: Sequence[CaptionRequest]
+    details: D
+
+
+@dataclass(frozen=True, slots=True)
+class Surface(Generic[D]):
+    """One dialect of the API; `name` is its label in the metrics.
+
+    `parse` reads the body through the callable that it gets, which bounds the time of reading. It
+    raises RequestError or CaptioningError. `render` gets the results in the order of
+    `Parsed.captions`. `render_error` renders every refusal, also 500 and 503. Headers that the
+    error demands, such as Retry-After, are added to its response.
+    """
+
+    name: str
+    parse: Callable[[Request[State], Receive], Awaitable[Parsed[D]]]
+    render: Callable[[Request[State], Parsed[D], Sequence[CaptionResult]], Response]
+    render_error: RenderError = render_error
+
+
+class Endpoint(Generic[D]):
+    """The ASGI application behind the routes of one surface."""
+
+    def __init__(self, surface: Surface[D]) -> None:
+        self.surface = surface
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request[State]) -> Response:
+        surface, state = self.surface, request.state
+        trace, admission = state["trace"], state["admission"]
+        trace.surface, trace.render_error = surface.name, surface.render_error
+        state["api_keys"].require(request.headers)
+        with admission.admit():
+            with trace.phase("read"):
+                async with admission.slow_clients.reading(request.receive) as receive:
+                    parsed = await surface.parse(request, receive)
+            captions, results = parsed.captions, []
+            if "no-cache" in request.headers.get("cache-control", "").lower():
+                captions = [replace(each, refresh=True) for each in captions]
+            for each in captions:
+                watch = partial(while_connected, request.receive)
+                result = await state["service"].caption(each, watch)
+                trace.add(result)
+                results.append(result)
+        return surface.render(request, parsed, results)
+
+
+def route(path: str, surface: Surface[D]) -> Route:
+    """Build the route of a surface: POST requests to `path`."""
+    return Route(path, Endpoint(surface), methods=["POST"], name=surface.name)
