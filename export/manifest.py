@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from export.checkpoint import Checkpoint
-from export.graphs import image_embeds_shape
 from export.generation import generation_defaults
+from export.graphs import image_embeds_shape
 from export.onnx_configs import OPSET
 from server.captioning.model.directory import FILES, TOKENIZER, sha256_of
 from server.captioning.model.manifest import (
@@ -19,7 +19,16 @@ from server.captioning.model.manifest import (
     Tokens,
 )
 
-TOOLS = ("onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch", "transformers")
+TOOLS = (
+    "onnx",
+    "onnx-ir",
+    "onnxruntime",
+    "optimum",
+    "optimum-onnx",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
 
 
 def write_tokenizer(checkpoint: Checkpoint, directory: Path) -> None:
