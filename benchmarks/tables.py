@@ -40,9 +40,8 @@ def duration(seconds: float | None) -> str:
     """Format three digits in a suitable unit: 2.40 s, 74.0 ms, 0.240 ms; empty for None."""
     if seconds is None:
         return ""
-    if seconds >= 1:
-        return f"{seconds:#.3g} s"
-    return f"{seconds * 1000:#.3g} ms".replace(". ", " ")
+    value, unit = (seconds, "s") if seconds >= 1 else (seconds * 1000, "ms")
+    return f"{value:#.3g}".removesuffix(".") + f" {unit}"
 
 
 def with_spread(summary: Summary) -> str:

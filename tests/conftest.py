@@ -1,6 +1,8 @@
 import os
 from collections.abc import Generator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings
@@ -33,13 +35,27 @@ def pytest_configure() -> None:
     _process_guard.watch()
 
 
+def pytest_report_header() -> str | None:
+    if find_spec("torch"):
+        return None
+    return "torch is not installed: pass -m 'not parity', or run scripts/install test"
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not import what `-m` excludes: torch may not be installed. Check what is imported."""
-    if excluded_by(config.getoption("markexpr")) & markers_of(collection_path):
-        return True
-    if reason := complaint(collection_path):
-        raise pytest.Collector.CollectError(reason)
-    return None
+    """Do not import what `-m` excludes: torch may not be installed."""
+    return bool(excluded_by(config.getoption("markexpr")) & markers_of(collection_path)) or None
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Refuse to import a module that lacks its marker, or one that needs torch where it is not."""
+    if not isinstance(collector, (pytest.Module, pytest.Directory)):
+        return
+    if reason := complaint(collector.path):
+
+        def refuse() -> NoReturn:
+            raise pytest.Collector.CollectError(reason)
+
+        collector.collect = refuse  # type: ignore[method-assign]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

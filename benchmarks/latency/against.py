@@ -7,10 +7,12 @@ exports its own model directory from the same checkpoint, because formats may di
 A round starts both servers anew, sends unrecorded requests to warm up, and then uploads new files
 to both in turn, another one first each time. So neither a drift of the machine nor the luck of one
 process with its memory pages is taken for a difference of the code. The ratio of a round is the
-median over its pairs of requests next to each other in time; the result is the median over rounds,
-with its binomial interval (summaries.median_interval). `latency --against` compares
-cold captions and cached hits. `pipelines --against` compares cold captions of servers without a
-cache, in whole and by the phases of Server-Timing: little else than the pipeline takes time there.
+median over its pairs of requests next to each other in time. The result is the median over rounds
+with its binomial interval (summaries.median_interval).
+
+`latency --against` compares cold captions and cached hits. `pipelines --against` compares cold
+captions of servers without a cache, in whole and by the phases of Server-Timing: little else than
+the pipeline takes time there.
 """
 
 import asyncio

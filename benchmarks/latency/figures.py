@@ -150,7 +150,7 @@ def values_by_round(
     found: dict[int, list[float]] = {}
     for row in samples_of(run, server, size, kind):
         value = row.phases.get(phase) if phase else row.seconds
-        if value is not None:
+        if value:
             found.setdefault(row.round, []).append(value)
     return found
 

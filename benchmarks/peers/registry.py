@@ -30,12 +30,15 @@ class Peer:
 
 
 def _ours(precision: Literal["fp32", "int8"]) -> Peer:
+    def prepare(subject: Subject) -> None:
+        subject.directory(precision)
+
     def open_(subject: Subject, threads: int) -> Pipeline:
         from benchmarks.peers.ours import OnnxPipeline
 
         return OnnxPipeline(subject.directory(precision), threads)
 
-    return Peer(f"ours-{precision}", precision, open_)
+    return Peer(f"ours-{precision}", precision, open_, prepare)
 
 
 def _torch(name: str, precision: Literal["fp32", "bf16"]) -> Peer:

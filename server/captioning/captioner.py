@@ -128,7 +128,7 @@ class BlipCaptioner:
         return Caption(
             text=self._tokenizer.decode(hypothesis.token_ids),
             token_ids=hypothesis.token_ids,
-            confidence=math.exp(fmean(hypothesis.log_probs)),
+            confidence=min(1.0, math.exp(fmean(hypothesis.log_probs))),
             finish_reason="stop" if ended else "length",
         )
 

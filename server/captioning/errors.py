@@ -1,4 +1,4 @@
-"""What can go wrong between picture and caption.
+"""The errors that captioning raises on purpose.
 
 CaptioningError
 ├── ModelDirectoryError
@@ -9,24 +9,25 @@ CaptioningError
 ├── PromptTooLong
 └── OptionOutOfRange
 
-Each message is one sentence for a person, without object addresses or anything of the upload's own.
+Each message is one sentence for a person. It contains no object address and no bytes of the upload.
+Any other exception is a defect.
 """
 
 
 class CaptioningError(Exception):
-    """The base of every error this package raises on purpose."""
+    """The base class of every error that this package raises on purpose."""
 
 
 class ModelDirectoryError(CaptioningError):
-    """A model directory is missing, malformed, altered, or not what its manifest says."""
+    """A model directory is missing, malformed or altered, or does not match its manifest."""
 
 
 class ImageError(CaptioningError):
-    """The uploaded bytes give no picture."""
+    """The uploaded bytes give no picture that can be captioned."""
 
 
 class UnsupportedImageFormat(ImageError):
-    """The bytes are in none of the formats on the allow-list."""
+    """The bytes are not in a format of the allow-list."""
 
 
 class UndecodableImage(ImageError):
@@ -34,11 +35,14 @@ class UndecodableImage(ImageError):
 
 
 class ImageTooLarge(ImageError):
-    """The picture has more pixels than the limit; found in its header, before any decoding."""
+    """The picture has more pixels than the limit, or decoding it takes more memory than there is.
+
+    The limit is checked against the header, before any pixel is decoded.
+    """
 
 
 class PromptTooLong(CaptioningError):
-    """The prompt leaves no room for a caption."""
+    """The prompt takes `tokens` tokens, and at most `limit` leave room for a caption."""
 
     def __init__(self, tokens: int, limit: int) -> None:
         super().__init__(
@@ -50,7 +54,7 @@ class PromptTooLong(CaptioningError):
 
 
 class OptionOutOfRange(CaptioningError):
-    """A generation option lies outside its range."""
+    """The generation option `name` has a value outside its allowed range."""
 
     def __init__(self, name: str, value: object, allowed: str) -> None:
         super().__init__(f"{name} is {value}; it has to be {allowed}.")

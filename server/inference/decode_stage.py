@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 
 from server.captioning.arrays import Pixels
@@ -27,19 +27,28 @@ class DecodeStage:
         if not self._in_progress:
             self._progressed_at = monotonic()
         self._in_progress += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, self._decode, image)
-        finally:
-            self._in_progress -= 1
-            self._progressed_at = monotonic()
+        loop = asyncio.get_running_loop()
+        decoding = self._executor.submit(self._decode, image)
+        # Not when this coroutine ends: a decode that hangs outlives a client that leaves.
+        decoding.add_done_callback(lambda _: _call_if_open(loop, self._end_one))
+        return await asyncio.wrap_future(decoding)
 
     def seconds_without_progress(self) -> float:
         """Return the seconds since the last picture was decoded; 0.0 while none is."""
         return monotonic() - self._progressed_at if self._in_progress else 0.0
 
+    def _end_one(self) -> None:
+        self._in_progress -= 1
+        self._progressed_at = monotonic()
+
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _call_if_open(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    # A decode may end after the server's event loop.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(callback)
 
 
 @contextmanager

@@ -14,7 +14,14 @@ from benchmarks.tables import (
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(2.4, "2.40 s"), (0.074, "74.0 ms"), (0.00024, "0.240 ms"), (0.48, "480 ms"), (61, "61.0 s")],
+    [
+        (2.4, "2.40 s"),
+        (0.074, "74.0 ms"),
+        (0.00024, "0.240 ms"),
+        (0.48, "480 ms"),
+        (61, "61.0 s"),
+        (306, "306 s"),
+    ],
 )
 def test_durations_have_three_digits(seconds: float, text: str) -> None:
     """A duration is shown with three significant digits in seconds or milliseconds."""

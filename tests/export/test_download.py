@@ -14,6 +14,8 @@ from export.hub.download import BACKOFF, is_transient
 from tests.export.command import ROOT, command, environment, export, find
 from tests.export.fake_hub import DEADLINE, WEIGHTS, Line, Transfer, serve_hub
 
+pytestmark = pytest.mark.process
+
 REPOSITORY = "someone/blip"
 
 

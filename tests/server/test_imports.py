@@ -39,11 +39,14 @@ ONLY_IN = {
 #: Prints what importing every module of the server loads and opens.
 PROGRAM = """
 import importlib, os, pkgutil, sys, threading
+from concurrent.futures import ThreadPoolExecutor
 
 opened = []
 EVENTS = {"socket.__new__", "subprocess.Popen", "os.posix_spawn"}
 sys.addaudithook(lambda event, _: opened.append(event) if event in EVENTS else None)
 threading.Thread.start = lambda thread: opened.append(thread.name)
+# A pool starts its threads only later.
+ThreadPoolExecutor.__init__ = lambda pool, *args, **kwargs: opened.append("ThreadPoolExecutor")
 files = set(os.listdir("/proc/self/fd"))
 
 import server
@@ -57,7 +60,7 @@ print(opened, len(set(os.listdir("/proc/self/fd")) - files))
 
 @pytest.mark.process
 def test_importing_opens_nothing() -> None:
-    """Importing the server loads no torch, and opens no thread, process, socket or file."""
+    """Importing the server loads no torch, and opens no thread, pool, process, socket or file."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=120
     )

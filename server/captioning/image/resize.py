@@ -7,6 +7,7 @@ from PIL import Image
 
 from server.captioning.image.jpeg_draft import Box
 
+#: Filters in which the least difference in position can choose another pixel.
 DISCONTINUOUS = (Image.Resampling.NEAREST, Image.Resampling.BOX)
 
 
@@ -31,7 +32,7 @@ class Resizer:
         """Resize the part of a loaded picture that lies in `box` to (width, height)."""
         if (
             not _gives_equal_halves(picture, size, self._resampling)
-            or not self._second_thread_is_free()
+            or not self._take_second_thread()
         ):
             return picture.resize(size, self._resampling, box)
         (width, height), (left, upper, right, lower) = size, box
@@ -58,8 +59,8 @@ class Resizer:
             self._second_thread_in_use.release()
         return resized
 
-    def _second_thread_is_free(self) -> bool:
-        """Take the second thread if no other call uses it. A call never waits for another one."""
+    def _take_second_thread(self) -> bool:
+        """Reserve the second thread if no other call uses it. A call never waits for another."""
         return self._second_thread_in_use.acquire(blocking=False)
 
 
@@ -71,7 +72,7 @@ def _gives_equal_halves(
     A half sees the pixels beyond its edge. But Pillow keeps a box in float32, where the seam of an
     odd height is not exact. Of a picture that is higher than wide, or that shrinks more in height
     than in width, it may resample the halves in another order of directions, and it rounds and
-    clips in between. A filter that jumps turns the least difference in position into another pixel.
+    clips in between.
     """
     width, height = size
     is_wide = picture.width >= picture.height

@@ -1,4 +1,4 @@
-"""A model directory on disk: the contract between export and server, checked by digest."""
+"""Open a model directory: the contract between export and server, checked by digest."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,27 +16,27 @@ FILES = (ENCODER, DECODER, TOKENIZER)
 
 @dataclass(frozen=True, slots=True)
 class ModelDirectory:
-    """A directory whose files are the ones its manifest was written for."""
+    """A directory whose files have the digests that its manifest lists."""
 
     path: Path
     manifest: Manifest
 
     @classmethod
     def open(cls, path: Path) -> "ModelDirectory":
-        """Read the manifest and check every file against it.
+        """Read the manifest and compare the digest of every file with it.
 
-        Raises ModelDirectoryError naming the file that is missing, malformed or altered.
+        Raises ModelDirectoryError, which names the file that is missing, malformed or altered.
         """
         manifest = read_manifest(path)
         if set(manifest.files) != set(FILES):
             raise ModelDirectoryError(
-                f"{path / MANIFEST} lists {', '.join(sorted(manifest.files)) or 'no files'} where "
-                f"{', '.join(sorted(FILES))} belong; export the checkpoint again."
+                f"{path / MANIFEST} lists {', '.join(sorted(manifest.files)) or 'no files'}, "
+                f"not {', '.join(sorted(FILES))}; export the checkpoint again."
             )
         for name, expected in manifest.files.items():
             if sha256_of(path / name) != expected:
                 raise ModelDirectoryError(
-                    f"{path / name} is not the file its manifest lists: its SHA-256 differs; "
+                    f"{path / name} is not the file that its manifest lists: its SHA-256 differs; "
                     "restore it or export the checkpoint again."
                 )
         return cls(path, manifest)
@@ -55,7 +55,7 @@ class ModelDirectory:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Raises ModelDirectoryError if there is no readable manifest of this schema in `directory`."""
+    """Read manifest.json. Raises ModelDirectoryError if it can't be read or has another schema."""
     try:
         text = (directory / MANIFEST).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
@@ -64,11 +64,12 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write manifest.json into an existing directory."""
     (directory / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
 
 
 def sha256_of(path: Path) -> str:
-    """The file's SHA-256 in hex. Raises ModelDirectoryError naming the file if it can't be read."""
+    """Return the file's SHA-256 in hex. Raises ModelDirectoryError if it can't be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""manifest.json: what a model directory says about itself."""
+"""Read and write manifest.json, the description of a model directory."""
 
 import hashlib
 import json
@@ -12,13 +12,13 @@ SCHEMA_VERSION = 2
 
 Precision = Literal["fp32", "int8"]
 
-#: The fields a caption depends on. Tool versions and figures are not among them.
+#: The fields that captions depend on. They do not depend on tool versions and measured figures.
 DIGESTED = ("schema_version", "image", "encoder", "decoder", "tokens", "generation", "files")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSettings:
-    """BlipImageProcessor's configuration; `resample` is a PIL.Image.Resampling value."""
+    """The configuration of BlipImageProcessor. `resample` is a PIL.Image.Resampling value."""
 
     height: int
     width: int
@@ -38,7 +38,7 @@ class EncoderShape:
 
 @dataclass(frozen=True, slots=True)
 class DecoderShape:
-    """The text decoder's geometry; `max_positions` bounds prompt and caption together."""
+    """The text decoder's geometry. `max_positions` limits prompt and caption together."""
 
     layers: int
     heads: int
@@ -49,7 +49,7 @@ class DecoderShape:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Special token ids, and the tokenizer's clean_up_tokenization_spaces."""
+    """The ids of special tokens, and the tokenizer's clean_up_tokenization_spaces."""
 
     start: int
     cls: int
@@ -60,7 +60,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class GenerationDefaults:
-    """The checkpoint's generation configuration, as transformers reads it."""
+    """The checkpoint's generation configuration, as transformers' generate() reads it."""
 
     max_length: int
     num_beams: int
@@ -72,7 +72,10 @@ class GenerationDefaults:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`source` is a hub id or a directory's name, never a path; `files` maps names to SHA-256."""
+    """The content of manifest.json.
+
+    `source` is a hub id or the name of a directory, never a path. `files` maps names to SHA-256.
+    """
 
     schema_version: int
     name: str
@@ -91,7 +94,7 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hex, of everything a caption depends on: the model's part of a cache key."""
+        """Return the SHA-256, in hex, of all that captions depend on: a part of the cache key."""
         record = asdict(self)
         digested = {name: record[name] for name in DIGESTED}
         canonical = json.dumps(digested, sort_keys=True, separators=(",", ":"))
@@ -102,12 +105,12 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
-        """Raises ModelDirectoryError for text that is no manifest of this schema."""
+        """Parse a manifest strictly. Raises ModelDirectoryError for any other text."""
         try:
             document = json.loads(text)
             _check_schema_version(document)
             return read_record(cls, document)
-        # RecursionError: JSON nested beyond the parser's depth.
+        # RecursionError: the JSON is nested deeper than the parser can follow.
         except (ValueError, RecursionError) as exc:
             raise ModelDirectoryError(
                 f"manifest.json is malformed: {exc}; export the checkpoint again."

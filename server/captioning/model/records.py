@@ -1,4 +1,4 @@
-"""JSON to frozen dataclasses, strictly: what the dataclass declares, no less and no more."""
+"""Read parsed JSON into frozen dataclasses, strictly: exactly the fields that they declare."""
 
 from dataclasses import fields, is_dataclass
 from types import UnionType
@@ -8,10 +8,10 @@ Record = TypeVar("Record")
 
 
 def read_record(kind: type[Record], value: object, where: str = "") -> Record:
-    """Build the dataclass `kind` from parsed JSON.
+    """Build the dataclass `kind` from parsed JSON. A field of type `object` takes any JSON.
 
-    `where` is the dotted name of the value in its document. Raises ValueError naming the field that
-    is missing, unknown or of the wrong type. A field declared `object` takes any JSON.
+    `where` is the dotted name of the value in its document. Raises ValueError, which names the
+    field that is missing, unknown or of the wrong type.
     """
     if not isinstance(value, dict):
         raise ValueError(f"{where or 'the document'} is {value!r:.40}, not an object")
@@ -39,7 +39,7 @@ def _read(kind: Any, value: object, where: str) -> object:
         return value
     if kind is float and type(value) is int:
         return float(value)
-    # By exact type: to Python a bool is an int too.
+    # The type has to match exactly, because a bool is an int in Python.
     if kind is object or type(value) is kind:
         return value
     raise ValueError(f"{where} is {value!r:.40}, not {_describe(kind)}")

@@ -1,4 +1,4 @@
-"""Text <-> token ids, as transformers' BlipProcessor and BlipForConditionalGeneration see them."""
+"""Convert text to token ids and back, as BlipProcessor and BlipForConditionalGeneration do."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from tokenizers import Tokenizer  # type: ignore[import-untyped]
 from server.captioning.errors import ModelDirectoryError
 from server.captioning.model.manifest import Manifest, Tokens
 
-#: PreTrainedTokenizerBase.clean_up_tokenization, in its order.
+#: The replacements of PreTrainedTokenizerBase.clean_up_tokenization, in its order.
 CLEAN_UPS = (
     (" .", "."),
     (" ?", "?"),
@@ -23,7 +23,7 @@ CLEAN_UPS = (
 
 
 class PromptTokenizer:
-    """A tokenizer and the special tokens that BLIP puts around what it makes of a text."""
+    """Encode prompts and decode captions, with BLIP's special tokens around them."""
 
     def __init__(self, tokenizer: Tokenizer, tokens: Tokens) -> None:
         self._tokenizer = tokenizer
@@ -31,12 +31,12 @@ class PromptTokenizer:
 
     @classmethod
     def open(cls, path: Path, manifest: Manifest) -> "PromptTokenizer":
-        """Raises ModelDirectoryError if the file is no tokenizer that fits the model."""
+        """Load tokenizer.json. Raises ModelDirectoryError if it does not fit the model."""
         try:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as exc:  # The binding raises bare Exception.
-            raise ModelDirectoryError(f"{path} is no tokenizer: {exc}") from exc
-        # A saved tokenizer can carry either; BlipProcessor switches both off.
+            raise ModelDirectoryError(f"{path} is not a tokenizer: {exc}") from exc
+        # A saved tokenizer can have either setting; BlipProcessor switches both off.
         tokenizer.no_truncation()
         tokenizer.no_padding()
         if tokenizer.encode("").ids != [manifest.tokens.cls, manifest.tokens.sep]:
@@ -47,18 +47,19 @@ class PromptTokenizer:
         return cls(tokenizer, manifest.tokens)
 
     def encode(self, prompt: str | None) -> tuple[int, ...]:
-        """The ids generation starts from: [DEC], then the prompt's own.
+        """Return the token ids that generation starts from: [DEC], then the prompt's tokens.
 
-        Special tokens spelled out in the prompt, such as "[SEP]", are tokens, as in transformers.
+        A special token that is spelled out in the prompt, such as "[SEP]", is encoded as this
+        token, as in transformers.
         """
         if prompt is None:
             return (self._tokens.start,)
-        # A lone surrogate is no text; the tokenizer drops the replacement character it becomes.
+        # The tokenizer takes no lone surrogates, and drops the replacement character.
         text = prompt.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return (self._tokens.start, *self._tokenizer.encode(text).ids[1:-1])
 
     def decode(self, token_ids: tuple[int, ...]) -> str:
-        """processor.decode(token_ids, skip_special_tokens=True)"""
+        """Return what processor.decode(token_ids, skip_special_tokens=True) returns."""
         text: str = self._tokenizer.decode(token_ids, skip_special_tokens=True)
         if self._tokens.clean_up_spaces:
             for clumsy, neat in CLEAN_UPS:

@@ -19,10 +19,14 @@ from export.checkpoint import load_checkpoint
 from export.errors import QuantisationError
 from export.int8.quantise import IMAGE_NAME, Places, quantise
 from export.int8.weights import ZERO_POINT, block_size, quantise_blocks, quantise_rows
-from export.sensitivity import fake_quantise_blocks, fake_quantise_rows, layer_sensitivities
 from export.sources import Source
 from export.verification.parity import cases_for
 from export.verification.pictures import generate_pictures
+from export.verification.sensitivity import (
+    fake_quantise_blocks,
+    fake_quantise_rows,
+    layer_sensitivities,
+)
 from server.captioning.captioner import BlipCaptioner
 from server.captioning.errors import ModelDirectoryError
 from server.captioning.model.directory import (

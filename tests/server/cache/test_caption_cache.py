@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.cache import codec
+from server.errors import StartupError
 from tests.server.cache.lying_redis import answering
 from tests.server.fakes import FakeModel
 from tests.server.serving import App, app
@@ -282,6 +283,14 @@ async def test_defect(
 
         assert (answer.status_code, answer.json()["error_type"]) == (500, "internal_error")
         assert "AttributeError: a defect" in caplog.text
+
+
+async def test_unknown_option_in_the_redis_url() -> None:
+    """A --redis-url with an unknown option ends the start. The error names it."""
+    with pytest.raises(StartupError, match=r"^--redis-url .*'colour'") as raised:
+        async with app(redis_url="redis://:secret@127.0.0.1:1?colour=red"):
+            pass
+    assert "secret" not in str(raised.value)
 
 
 async def test_no_cache() -> None:

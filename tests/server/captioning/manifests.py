@@ -1,4 +1,4 @@
-"""A manifest to change one thing of."""
+"""A manifest from which tests derive others with dataclasses.replace."""
 
 from server.captioning.model.manifest import (
     SCHEMA_VERSION,

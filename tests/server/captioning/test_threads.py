@@ -1,4 +1,4 @@
-"""Threads follow quota and affinity; the file systems are small stand-ins."""
+"""The number of threads follows affinity mask and cgroup quota, on files made for the test."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ def machine(root: Path, cgroup: str, files: dict[str, str]) -> Path:
 
 
 def test_without_cgroups_the_affinity_mask_counts(tmp_path: Path) -> None:
-    """Where nothing is mounted the process has the CPUs it may run on."""
+    """Without cgroups the process has the CPUs of its affinity mask."""
     assert available_threads(tmp_path) == 8
 
 
@@ -30,13 +30,13 @@ def test_without_cgroups_the_affinity_mask_counts(tmp_path: Path) -> None:
     [("max 100000", 8), ("300000 100000", 3), ("250000 100000", 2), ("50000 100000", 1)],
 )
 def test_quota_of_cgroup_version_2(tmp_path: Path, limit: str, threads: int) -> None:
-    """cpu.max is rounded down, to 1 at least, and "max" is no limit."""
+    """The quota in cpu.max is rounded down, to 1 at least, and "max" means none."""
     root = machine(tmp_path, "0::/app", {"sys/fs/cgroup/app/cpu.max": limit})
     assert available_threads(root) == threads
 
 
 def test_the_tightest_quota_above_the_process_counts(tmp_path: Path) -> None:
-    """A parent's quota binds its children."""
+    """The smallest quota of the process's cgroup and its parents counts."""
     files = {
         "sys/fs/cgroup/pod/cpu.max": "200000 100000",
         "sys/fs/cgroup/pod/app/cpu.max": "400000 100000",
@@ -45,14 +45,14 @@ def test_the_tightest_quota_above_the_process_counts(tmp_path: Path) -> None:
 
 
 def test_a_container_sees_its_own_group_at_the_mount(tmp_path: Path) -> None:
-    """The host's path does not exist inside a container; the mount's own files count."""
+    """Where the host's path does not exist, as in a container, the files at the mount count."""
     files = {"sys/fs/cgroup/cpu.max": "200000 100000"}
     assert available_threads(machine(tmp_path, "0::/../host/path", files)) == 2
 
 
 @pytest.mark.parametrize(("quota", "threads"), [("-1", 8), ("400000", 4)])
 def test_quota_of_cgroup_version_1(tmp_path: Path, quota: str, threads: int) -> None:
-    """cpu.cfs_quota_us over cpu.cfs_period_us, and -1 is no limit."""
+    """The quota is cpu.cfs_quota_us over cpu.cfs_period_us, and -1 means none."""
     files = {
         "sys/fs/cgroup/cpu/app/cpu.cfs_quota_us": quota,
         "sys/fs/cgroup/cpu/app/cpu.cfs_period_us": "100000",
@@ -62,7 +62,7 @@ def test_quota_of_cgroup_version_1(tmp_path: Path, quota: str, threads: int) -> 
 
 
 def test_affinity_below_the_quota_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lesser of the two is what the process has."""
+    """The affinity mask counts where it has fewer CPUs than the quota."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3})
     root = machine(tmp_path, "0::/", {"sys/fs/cgroup/cpu.max": "400000 100000"})
     assert available_threads(root) == 1

@@ -53,4 +53,26 @@ async def test_one_picture_is_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch)
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(*tasks)
         assert begun == [b"1", b"2"]
-        assert stage.seconds_without_progress() == 0
+        await until(lambda: stage.seconds_without_progress() == 0)
+
+
+async def test_a_hanging_decode_outlives_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decode that hangs counts as time without progress after its client has left."""
+    now = 50.0
+    monkeypatch.setattr("server.inference.decode_stage.monotonic", lambda: now)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def decode(image: bytes) -> Pixels:
+        begun.set()
+        assert go_on.wait(PATIENCE)
+        return PIXELS
+
+    with open_decode_stage(decode) as stage:
+        task = asyncio.create_task(stage.run(b"hangs"))
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+        task.cancel()
+        await asyncio.wait([task])
+        now = 57.0
+        assert stage.seconds_without_progress() == 7
+        go_on.set()
+        await until(lambda: stage.seconds_without_progress() == 0)

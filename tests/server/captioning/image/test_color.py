@@ -64,7 +64,7 @@ def seen(image: Image.Image, format: str, **options: Any) -> tuple[int, int, int
         (one_pixel("F", 200.0), "TIFF", {}, (200, 200, 200)),
         (one_pixel("F", float("nan")), "TIFF", {}, (0, 0, 0)),
     ],
-    ids=str,
+    ids=lambda value: value.mode if isinstance(value, Image.Image) else str(value),
 )
 def test_a_pixel_looks_as_it_is_meant(
     image: Image.Image, format: str, options: dict[str, Any], expected: tuple[int, int, int]

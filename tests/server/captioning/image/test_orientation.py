@@ -110,11 +110,18 @@ def test_orientations_that_do_not_exist_change_nothing(orientation: int) -> None
     np.testing.assert_array_equal(decode(encoded(noise(0), exif=block)), noise(0))
 
 
-def test_an_orientation_that_is_no_number_changes_nothing() -> None:
-    """A text of one letter in the place of the orientation counts as none."""
+@pytest.mark.parametrize(
+    ("kind", "count", "value"),
+    [(2, 2, b"6\0\0\0"), (11, 1, struct.pack(">f", 6))],
+    ids=["text", "float"],
+)
+def test_an_orientation_of_another_type_changes_nothing(
+    kind: int, count: int, value: bytes
+) -> None:
+    """An orientation that is not an integer counts as none."""
     block = bytearray(exif(6))
     at = block.index(struct.pack(">HH", ORIENTATION, 3))
-    struct.pack_into(">HHI4s", block, at, ORIENTATION, 2, 2, b"6\0\0\0")
+    struct.pack_into(">HHI4s", block, at, ORIENTATION, kind, count, value)
     np.testing.assert_array_equal(decode(encoded(noise(0), exif=bytes(block))), noise(0))
 
 

@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Iterator
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +48,24 @@ def test_halves_are_resized_like_the_whole(resampling: Image.Resampling) -> None
         found = resizer.resize(picture, size, box)
         assert found.tobytes() == expected.tobytes(), (picture.size, size, box)
     resizer.close()
+
+
+def test_every_large_picture_uses_the_second_thread(
+    resizer: Resizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One picture after the other is resized in two halves, each on a thread of its own."""
+    resize, threads = Image.Image.resize, []
+
+    def recorded(*args: Any) -> Image.Image:
+        threads.append(current_thread())
+        return resize(*args)
+
+    monkeypatch.setattr(Image.Image, "resize", recorded)
+    for _ in range(3):
+        resizer.resize(checks(320, 240), (48, 48), (0, 0, 320, 240))
+    assert len(threads) == 6
+    assert len(set(threads)) == 2
+    assert threads.count(current_thread()) == 3
 
 
 def test_a_busy_second_thread_is_not_waited_for(resizer: Resizer) -> None:

@@ -1,4 +1,4 @@
-"""manifest.json, read strictly."""
+"""manifest.json is read strictly, and has a digest."""
 
 import json
 from dataclasses import replace
@@ -12,12 +12,12 @@ from tests.server.captioning.manifests import MANIFEST
 
 
 def test_a_manifest_survives_the_round_trip() -> None:
-    """What is written is what is read."""
+    """A manifest that is written and read again is the same."""
     assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
 
 
 def test_digest_tells_models_apart() -> None:
-    """Whatever changes a caption changes the digest."""
+    """Every field that captions depend on changes the digest."""
     changes: dict[str, Any] = {
         "image": replace(MANIFEST.image, resample=2),
         "encoder": replace(MANIFEST.encoder, width=23),
@@ -32,7 +32,7 @@ def test_digest_tells_models_apart() -> None:
 
 
 def test_digest_does_not_depend_on_how_the_model_was_made() -> None:
-    """Tool versions and figures leave the digest as it is."""
+    """Tool versions, figures and names do not change the digest."""
     remade = replace(MANIFEST, tools={}, verification={}, name="other", revision=None)
     assert remade.digest == MANIFEST.digest
 
@@ -65,13 +65,13 @@ def changed(path: str, value: Any) -> str:
     ],
 )
 def test_a_malformed_manifest_names_the_field(path: str, value: Any, complaint: str) -> None:
-    """The error names field and value, and what to do."""
+    """The error names the field, its value and the remedy."""
     with pytest.raises(ModelDirectoryError, match=complaint + ".*export the checkpoint again"):
         Manifest.from_json(changed(path, value))
 
 
 def test_a_missing_field_is_named() -> None:
-    """Nothing has a default: what is not said is not guessed."""
+    """No field has a default: a missing one is an error that names it."""
     document = json.loads(MANIFEST.to_json())
     del document["tokens"]["sep"]
     with pytest.raises(ModelDirectoryError, match=r"tokens\.sep is missing"):
@@ -80,17 +80,17 @@ def test_a_missing_field_is_named() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000])
 def test_text_that_is_no_manifest_is_refused(text: str) -> None:
-    """Any JSON, and no JSON, gives the one error."""
+    """Any other JSON, and text that is not JSON, gives the same error."""
     with pytest.raises(ModelDirectoryError, match=r"manifest\.json is malformed"):
         Manifest.from_json(text)
 
 
 def test_whole_numbers_pass_for_floats() -> None:
-    """JSON writers drop the ".0"."""
+    """An integer is accepted for a float, because JSON writers may drop the ".0"."""
     assert Manifest.from_json(changed("generation.length_penalty", 1)) == MANIFEST
 
 
 def test_early_stopping_takes_never() -> None:
-    """All three of transformers' values are read."""
+    """early_stopping may be "never", beside true and false."""
     read = Manifest.from_json(changed("generation.early_stopping", "never"))
     assert read.generation.early_stopping == "never"

@@ -21,19 +21,19 @@ def prompts() -> PromptTokenizer:
 
 
 def test_no_prompt_and_an_empty_one_start_alike(prompts: PromptTokenizer) -> None:
-    """transformers makes [CLS] [SEP] of an empty prompt, of which [DEC] is left."""
+    """No prompt and an empty prompt both start from [DEC] alone, as in transformers."""
     assert prompts.encode(None) == prompts.encode("") == (30522,)
 
 
 def test_half_a_character_is_dropped(prompts: PromptTokenizer) -> None:
-    """A lone surrogate, which is no text, takes nothing down."""
+    """A lone surrogate is dropped from the prompt."""
     assert prompts.encode("a \ud83d dog") == prompts.encode("a  dog")
 
 
 def test_a_saved_truncation_and_padding_are_switched_off(
     tmp_path: Path, prompts: PromptTokenizer
 ) -> None:
-    """BlipProcessor neither cuts nor pads, whatever tokenizer.json says."""
+    """Prompts are neither truncated nor padded, whatever tokenizer.json says."""
     document = json.loads(TOKENIZER.read_text())
     document["truncation"] = {
         "direction": "Right",
@@ -73,7 +73,7 @@ def with_another_word(document: dict[str, Any]) -> None:
 def test_a_tokenizer_that_does_not_fit_is_refused(
     tmp_path: Path, change: Callable[[dict[str, Any]], None], complaint: str
 ) -> None:
-    """A tokenizer that would give the decoder other ids than it knows does not load."""
+    """A tokenizer without [CLS] and [SEP], or with more tokens than the decoder, is refused."""
     document = json.loads(TOKENIZER.read_text())
     change(document)
     (tmp_path / "tokenizer.json").write_text(json.dumps(document))
