@@ -19,7 +19,16 @@ from server.captioning.model.manifest import (
     Tokens,
 )
 
-TOOLS = ("onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch", "transformers")
+TOOLS = (
+    "onnx",
+    "onnx-ir",
+    "onnxruntime",
+    "optimum",
+    "optimum-onnx",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
 
 
 def write_tokenizer(checkpoint: Checkpoint, directory: Path) -> None:

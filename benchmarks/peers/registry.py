@@ -63,7 +63,8 @@ def _openvino(name: str, precision: Literal["fp32", "int8"], hint: Literal["f32"
         if not models(subject).is_dir():
             from benchmarks.peers.openvino_pipeline import build
 
-            build(subject.directory("fp32"), models(subject))
+            manifest = read_manifest(subject.directory("fp32"))
+            build(subject.required_checkpoint(name), manifest, models(subject))
 
     def open_(subject: Subject, threads: int) -> Pipeline:
         from benchmarks.peers.openvino_pipeline import OpenVinoPipeline

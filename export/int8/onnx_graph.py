@@ -92,10 +92,10 @@ def module_of(node: ir.Node) -> str:
 
 
 def check_count(what: str, found: int, expected: int) -> None:
-    """Raise QuantisationError if a graph has other than the `expected` number of places."""
+    """Raise QuantisationError if there are other than the `expected` number of places."""
     if found != expected:
         raise QuantisationError(
-            f"{found} {what} were found in the exported graph, where the checkpoint's "
-            f"configuration implies {expected}: this exporter writes them in another form than "
-            "export.int8 reads. Install the versions in constraints.txt, or export in fp32."
+            f"{found} {what} were found in the graphs, where the checkpoint's configuration and "
+            f"--keep-fp32 imply {expected}: this exporter writes graphs in another form than int8 "
+            "can rewrite. Install the versions in constraints.txt, or export in fp32."
         )

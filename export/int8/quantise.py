@@ -44,7 +44,7 @@ Place = TypeVar("Place", bound=Named)
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What int8 rewrites in the two graphs."""
+    """What is in fp32 in the two graphs and can be int8."""
 
     vision_linears: Sequence[Linear]
     scores: Sequence[Scores]
@@ -84,7 +84,7 @@ class Places:
         decoder: list[Named] = [*self.head_products, *self.text_linears]
         return [
             *(f"encoder.{each.name}" for each in encoder),
-            IMAGE_NAME,
+            *([IMAGE_NAME] if self.image_products else []),
             *(f"decoder.{each.name}" for each in decoder),
         ]
 
@@ -113,9 +113,12 @@ def quantise(directory: Path, config: Any, kept_fp32: Collection[str] = ()) -> N
         quantise_image_products(decoder_rewriter, places.image_products)
     quantise_head_products(decoder_rewriter, chosen("decoder", places.head_products))
     quantise_decoder_linears(decoder_rewriter, chosen("decoder", places.text_linears))
-    for model, file in ((encoder, ENCODER), (decoder, DECODER)):
+    for model in (encoder, decoder):
         remove_unused(model)
-        ir.save(model, directory / file)
+    left = Places.find(encoder.graph, decoder.graph).names()
+    check_count("layers in fp32", len(left), len(kept))
+    ir.save(encoder, directory / ENCODER)
+    ir.save(decoder, directory / DECODER)
 
 
 def _matching_names(names: Sequence[str], patterns: Collection[str]) -> set[str]:
