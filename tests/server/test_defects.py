@@ -1,9 +1,12 @@
 """A defect in the server's own code is a 500 with a traceback in the log, whatever it raises."""
 
 import httpx
+import pytest
 
 from tests.server.captioning.pictures import encoded, noise
 from tests.server.serving import server_process
+
+pytestmark = pytest.mark.process
 
 
 def test_a_defect_in_image_code_is_not_blamed_on_the_picture() -> None:
