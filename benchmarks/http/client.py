@@ -74,6 +74,11 @@ async def prepare(picture: Picture, prompt: str | None, serial: str) -> Request:
     return Request(Question(picture.name, prompt), body, payload.headers["Content-Type"])
 
 
+#: Idle connections are closed after this time. uvicorn closes them after 5 seconds, and a request
+#: that is sent at that moment gets no answer.
+IDLE_SECONDS = 2.0
+
+
 class Client:
     """Opens as many connections as requests are in flight, and keeps them open."""
 
@@ -86,7 +91,7 @@ class Client:
     @asynccontextmanager
     async def open(cls, target: Target) -> AsyncIterator["Client"]:
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=5),
         ) as session:
             yield cls(session, target)
