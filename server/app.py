@@ -12,11 +12,13 @@ from server.cache.factory import open_cache
 from server.captioning.captioner import BlipCaptioner
 from server.http.admission import Admission
 from server.http.auth import ApiKeys, configured_keys
+from server.http.cors import cross_origin
 from server.http.forms import form_limits
 from server.http.metrics import Metrics, PartsCollector
 from server.http.readiness import Readiness
-from server.http.routes import caption, health, info, openapi
+from server.http.routes import caption, health, info, lookup, openapi
 from server.http.routes import metrics as metrics_route
+from server.http.served_model import ServedModel
 from server.http.state import Resources
 from server.http.telemetry import Telemetry
 from server.inference.batcher import open_batcher
@@ -30,7 +32,14 @@ logger = logging.getLogger(__name__)
 
 OpenModel = Callable[[Settings], CaptionModel]
 
-ROUTES = (*caption.routes, *health.routes, *info.routes, *metrics_route.routes, *openapi.routes)
+ROUTES = (
+    *caption.routes,
+    *lookup.routes,
+    *health.routes,
+    *info.routes,
+    *metrics_route.routes,
+    *openapi.routes,
+)
 
 
 def open_model(settings: Settings) -> CaptionModel:
@@ -80,6 +89,9 @@ async def open_resources(
             service=service,
             form_limits=form_limits(settings.max_body_mb * 1_000_000),
             model_name=model.manifest.name,
+            served_model=ServedModel.of(model, settings),
+            chat_prompt=settings.chat_prompt,
+            cors_origins=settings.cors_origin,
             info=info.describe(model, settings),
         )
 
@@ -87,7 +99,10 @@ async def open_resources(
 def create_app(resources: Resources) -> ASGIApp:
     """Build the ASGI application. Handlers find the resources in the state of their request."""
     # A redirect would repeat any host name that the client sends.
-    traced = Telemetry(Router(ROUTES, redirect_slashes=False))
+    traced: ASGIApp = Telemetry(Router(ROUTES, redirect_slashes=False))
+
+    if resources["cors_origins"]:
+        traced = cross_origin(traced, resources["cors_origins"])
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"] = dict(resources)

@@ -5,16 +5,19 @@ RequestError
 │   ├── MalformedRequest
 │   └── HeaderTooLarge
 ├── NotFound
+│   └── NotCached
 ├── MethodNotAllowed
 ├── BodyError
 │   ├── MalformedBody
 │   ├── BodyTooLarge
 │   ├── RequestTimeout
-│   └── UnsupportedCharset
+│   ├── UnsupportedCharset
+│   └── UnsupportedEncoding
 ├── Unauthorized
 ├── FieldError
 │   ├── MissingField
 │   ├── InvalidField
+│   ├── UnsupportedDemand
 │   └── FieldTooLong
 ├── Unavailable
 │   ├── Overloaded
@@ -63,6 +66,10 @@ class NotFound(RequestError):
     """No route has this path."""
 
 
+class NotCached(NotFound):
+    """No caption of this picture, prompt and options is in the cache."""
+
+
 class MethodNotAllowed(RequestError):
     """The route of this path does not take this method."""
 
@@ -89,6 +96,10 @@ class UnsupportedCharset(BodyError):
     """The request declares text in a charset other than UTF-8."""
 
 
+class UnsupportedEncoding(BodyError):
+    """The body is compressed."""
+
+
 class Unauthorized(RequestError):
     """API keys are configured, and the request bears none of them."""
 
@@ -105,6 +116,10 @@ class MissingField(FieldError):
 
 class InvalidField(FieldError):
     """A field is unknown, repeated, or of the wrong kind."""
+
+
+class UnsupportedDemand(FieldError):
+    """The request demands what a captioning model cannot give, such as JSON or a tool call."""
 
 
 class FieldTooLong(FieldError):
@@ -148,9 +163,10 @@ class InternalError(RequestError):
     """A defect of the server; the log has its traceback."""
 
 
-#: Which operations answer a status: every one, those that caption, those of /health; "unrouted"
-#: stands for paths and methods without an operation, "unsent" for a status that is only logged.
-Scope = Literal["every", "caption", "health", "unrouted", "unsent"]
+#: Which operations answer a status: every one, those that caption, the look-up by digest, those of
+#: /health; "unrouted" stands for paths and methods without an operation, "unsent" for a status that
+#: is only logged.
+Scope = Literal["every", "caption", "lookup", "health", "unrouted", "unsent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +189,12 @@ STATUSES: dict[type[Exception], Status] = {
     InvalidField: Status(
         400, "invalid_field", "caption", "a field is unknown, repeated, or of the wrong kind"
     ),
+    UnsupportedDemand: Status(
+        400, "unsupported_demand", "caption", "a demand that no caption can meet"
+    ),
     Unauthorized: Status(401, "unauthorized", "caption", "no valid API key"),
     NotFound: Status(404, "not_found", "unrouted", "no such path"),
+    NotCached: Status(404, "not_cached", "lookup", "no such caption in the cache"),
     MethodNotAllowed: Status(
         405, "method_not_allowed", "unrouted", "the path does not take this method"
     ),
@@ -184,6 +204,7 @@ STATUSES: dict[type[Exception], Status] = {
         413, "image_too_large", "caption", "the picture has too many pixels"
     ),
     UnsupportedCharset: Status(415, "unsupported_charset", "caption", "a charset other than UTF-8"),
+    UnsupportedEncoding: Status(415, "unsupported_encoding", "caption", "a compressed body"),
     captioning.UnsupportedImageFormat: Status(
         415, "unsupported_image_format", "caption", "not a picture of a supported format"
     ),

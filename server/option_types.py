@@ -94,3 +94,23 @@ def api_keys(text: str) -> tuple[str, ...]:
     if not all(key.isascii() and key.isprintable() for key in keys):
         raise ValueError("a key has to consist of printable ASCII characters")
     return keys
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Split names at blanks."""
+    found = tuple(text.split())
+    if not found:
+        raise ValueError("it holds no name")
+    return found
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """Split origins at blanks: a scheme, a host and perhaps a port each, or *."""
+    found = names(text)
+    for each in found:
+        parts = urlsplit(each)
+        if each != "*" and (not parts.hostname or each != f"{parts.scheme}://{parts.netloc}"):
+            raise ValueError(
+                f"{each!r:.60} is neither * nor an origin without a path, such as https://example.org"
+            )
+    return found

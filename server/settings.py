@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from server.command_line import option, read_options
 from server.option_types import (
     api_keys,
     integer,
+    names,
     one_of,
     only_one,
+    origins,
     redis_url,
     seconds,
     seconds_or_none,
@@ -66,10 +69,31 @@ class Settings:
         Path,
         "file with API keys between blanks or lines, so that `ps` does not show them",
     )
+    cors_origin: tuple[str, ...] = option(
+        (),
+        origins,
+        "origin of web pages that may call the server, such as https://example.org, repeatable; "
+        "* allows every page",
+    )
+    model_alias: tuple[str, ...] = option(
+        (),
+        names,
+        "further name in the model listings, repeatable, for clients that insist on one of theirs; "
+        "requests may name any model",
+    )
+    chat_prompt: Literal["ignore", "prefix"] = option(
+        "ignore",
+        one_of("ignore", "prefix"),
+        "what the text of a chat message does: ignore, as it is an instruction to a chat model, or "
+        "prefix, so that the caption continues it",
+    )
+    max_batch_images: int = option(
+        64, integer(1, 10_000), "most pictures in one request to /captions"
+    )
     max_body_mb: int = option(
         10,
         integer(1, 1024),
-        "largest request body in MB; bodies are kept in memory, never in a file",
+        "largest request body in MB, or picture in a JSON body; kept in memory, never in a file",
     )
     max_pixels: int = option(
         50_000_000,

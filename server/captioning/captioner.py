@@ -132,6 +132,11 @@ class BlipCaptioner:
             finish_reason="stop" if ended else "length",
         )
 
+    def continuation(self, caption: Caption, prompt: str | None) -> str:
+        """Return the caption's text without the prompt that it continues."""
+        prompt_length = len(self._tokenizer.encode(prompt))
+        return self._tokenizer.decode(caption.token_ids[prompt_length:])
+
     def preprocess(self, image: bytes) -> PixelValues:
         """Return the pixel values of a picture file. Raises ImageError."""
         return to_pixel_values(self.decode(image), self.manifest.image)

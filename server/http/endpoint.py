@@ -6,7 +6,7 @@ the request's trace and metrics, is the endpoint's part.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from server.http.disconnect import while_connected
 from server.http.responses import RenderError, render_error
 from server.http.state import State
+from server.inference.rendering import Rendering
 from server.inference.request import CaptionRequest, CaptionResult
 
 D = TypeVar("D")
@@ -28,11 +29,12 @@ class Parsed(Generic[D]):
     """What a request asks for: one caption request a picture, perhaps none.
 
     `details` is whatever else the surface needs to render its answer, such as the model's name to
-    repeat or whether to stream.
+    repeat or whether to stream. `rendering` is how the client wants the texts.
     """
 
     captions: Sequence[CaptionRequest]
     details: D
+    rendering: Rendering = field(default_factory=Rendering)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +86,32 @@ class Endpoint(Generic[D]):
 def route(path: str, surface: Surface[D]) -> Route:
     """Build the route of a surface: POST requests to `path`."""
     return Route(path, Endpoint(surface), methods=["POST"], name=surface.name)
+
+
+def texts(
+    request: Request[State], parsed: Parsed[D], results: Sequence[CaptionResult]
+) -> list[str]:
+    """Return the texts of the captions as the client wants them, in the order of its pictures."""
+    service = request.state["service"]
+    return [
+        service.render(asked, result.caption, parsed.rendering)
+        for asked, result in zip(parsed.captions, results, strict=True)
+    ]
+
+
+Handler = Callable[[Request[State]], Awaitable[Response]]
+
+
+def guarded(surface: Surface[D], handler: Handler) -> Handler:
+    """Wrap a handler of a surface that captions nothing, such as a listing of models.
+
+    It needs an API key like the surface's captions, and its errors have the surface's shape.
+    """
+
+    async def answer(request: Request[State]) -> Response:
+        trace = request.state["trace"]
+        trace.surface, trace.render_error = surface.name, surface.render_error
+        request.state["api_keys"].require(request.headers)
+        return await handler(request)
+
+    return answer

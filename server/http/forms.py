@@ -1,45 +1,47 @@
 """Read the form of a caption request, and check that each field is of its kind."""
 
-import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
-from server.captioning.options import GenerationOptions
 from server.errors import InvalidField, MissingField
+from server.http.fields import (
+    MAX_OPTION_BYTES,
+    MAX_PROMPT_BYTES,
+    OPTIONS,
+    generation_options,
+    rendering,
+)
 from server.http.multipart import FormLimits, Part, read_form
+from server.inference.rendering import Rendering
 from server.inference.request import CaptionRequest
-
-#: Far more than the 512 tokens that BLIP's decoder has positions for.
-MAX_PROMPT_BYTES = 8192
-MAX_NUMBER_BYTES = 32
-
-# int() and float() also accept underscores, blanks, digits of other scripts, and NaN.
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def form_limits(max_body: int) -> FormLimits:
     """List the form's fields with the bytes that each may have, in a body of `max_body` bytes."""
-    numbers = dict.fromkeys(NUMBERS, MAX_NUMBER_BYTES)
-    return FormLimits(max_body, {"image": max_body, "prompt": MAX_PROMPT_BYTES, **numbers})
+    options = dict.fromkeys(OPTIONS, MAX_OPTION_BYTES)
+    return FormLimits(max_body, {"image": max_body, "prompt": MAX_PROMPT_BYTES, **options})
 
 
 async def read_caption_form(
     headers: Headers, receive: Receive, limits: FormLimits
-) -> CaptionRequest:
-    """Read one caption request from a form.
+) -> tuple[CaptionRequest, Rendering]:
+    """Read one caption request from a form, and how to render its caption.
 
     Raises what `read_form` raises, MissingField or InvalidField for a field of the wrong kind, and
     OptionOutOfRange.
     """
     form = await read_form(headers, receive, limits)
     image = _image(form)
-    prompt = _text(form["prompt"]) if "prompt" in form else None
-    digest = image.sha256.digest()
-    return CaptionRequest.of(image.pieces, prompt, _options(form), image_digest=digest)
+    texts = {name: _text(part) for name, part in form.items() if name != "image"}
+    request = CaptionRequest.of(
+        image.pieces,
+        texts.get("prompt"),
+        generation_options(texts),
+        image_digest=image.sha256.digest(),
+    )
+    return request, rendering(texts)
 
 
 def _image(form: Mapping[str, Part]) -> Part:
@@ -60,34 +62,3 @@ def _text(part: Part) -> str:
         return part.content.decode()
     except UnicodeDecodeError as exc:
         raise InvalidField(f"The field {part.name!r} is not UTF-8 text.") from exc
-
-
-def _options(form: Mapping[str, Part]) -> GenerationOptions:
-    given: dict[str, Any] = {
-        name: read(form[name]) for name, read in NUMBERS.items() if name in form
-    }
-    return GenerationOptions(**given)
-
-
-def integer(part: Part) -> int:
-    text = _text(part)
-    if not _INTEGER.fullmatch(text):
-        raise InvalidField(f"The field {part.name!r} has to be a whole number.")
-    return int(text)
-
-
-def number(part: Part) -> float:
-    text = _text(part)
-    if not _FLOAT.fullmatch(text):
-        raise InvalidField(f"The field {part.name!r} has to be a number.")
-    return float(text)
-
-
-#: The form's fields for GenerationOptions, and how each is read.
-NUMBERS: Mapping[str, Callable[[Part], int | float]] = {
-    "max_new_tokens": integer,
-    "num_beams": integer,
-    "repetition_penalty": number,
-    "no_repeat_ngram_size": integer,
-    "length_penalty": number,
-}

@@ -1,13 +1,15 @@
 """The typed state that handlers find in their request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from server.http.admission import Admission
 from server.http.auth import ApiKeys
+from server.http.chat import ChatPrompt
 from server.http.metrics import Metrics
 from server.http.multipart import FormLimits
 from server.http.readiness import Readiness
+from server.http.served_model import ServedModel
 from server.http.telemetry import Trace
 from server.inference.service import CaptionService
 
@@ -22,6 +24,9 @@ class Resources(TypedDict):
     service: CaptionService
     form_limits: FormLimits
     model_name: str
+    served_model: ServedModel
+    chat_prompt: ChatPrompt
+    cors_origins: Sequence[str]
     info: Mapping[str, object]
 
 

@@ -50,5 +50,8 @@ class CaptionModel(Protocol):
     def finish(self, hypothesis: Hypothesis) -> Caption:
         """Detokenize a finished sequence. Any thread may call this."""
 
+    def continuation(self, caption: Caption, prompt: str | None) -> str:
+        """Return the caption's text without its prompt. Any thread may call this."""
+
     def warm_up(self) -> None:
         """Do what would make the first caption slower than the following ones."""

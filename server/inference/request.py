@@ -52,8 +52,12 @@ class CaptionRequest:
 
 @dataclass(frozen=True, slots=True)
 class CaptionResult:
-    """A caption, its origin, and the seconds of each phase of this request itself."""
+    """A caption, its origin, and the seconds of each phase of this request itself.
 
+    `key` is its cache key: captions with equal keys are equal.
+    """
+
+    key: str
     caption: Caption
     cache: CacheStatus
     phases: dict[Phase, float] = field(default_factory=dict)

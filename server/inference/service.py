@@ -16,6 +16,7 @@ from server.inference.decode_stage import DecodeStage
 from server.inference.model import CaptionModel
 from server.inference.phases import Phase
 from server.inference.queue_limit import QueueLimit
+from server.inference.rendering import Rendering
 from server.inference.request import CacheStatus, CaptionRequest, CaptionResult
 from server.inference.sequence import Sequence
 from server.inference.single_flight import SingleFlight
@@ -79,13 +80,7 @@ class CaptionService:
         PromptTooLong and OptionOutOfRange.
         """
         generation_request = self._model.resolve(request.prompt, request.options)
-        key = cache_key(
-            model_digest=self._model.digest,
-            preprocessing=self._preprocessing,
-            image_digest=request.image_digest,
-            prompt=request.prompt,
-            settings=generation_request.settings,
-        )
+        key = self._key(request, generation_request)
         entry = self._cache.entry(key)
         began = perf_counter()
         phases: dict[Phase, float] = {}
@@ -93,34 +88,67 @@ class CaptionService:
             found = await entry.get()
             phases["cache"] = perf_counter() - began
             if found:
-                return CaptionResult(found, "HIT", phases)
+                return CaptionResult(key, found, "HIT", phases)
         # A refreshing request must not join an execution that may still look into the cache.
         flight = f"{key} refresh" if request.refresh else key
         result, joined = await watch(
-            self._single_flight.do(flight, lambda: self._lead(entry, request, generation_request))
+            self._single_flight.do(
+                flight, lambda: self._lead(key, entry, request, generation_request)
+            )
         )
         if joined:
             status: CacheStatus = "COALESCED" if result.cache == "MISS" else result.cache
             waited = perf_counter() - began - phases.get("cache", 0.0)
-            return CaptionResult(result.caption, status, {**phases, "wait": waited})
-        return CaptionResult(result.caption, result.cache, {**phases, **result.phases})
+            return CaptionResult(key, result.caption, status, {**phases, "wait": waited})
+        return CaptionResult(key, result.caption, result.cache, {**phases, **result.phases})
+
+    async def find(self, request: CaptionRequest) -> CaptionResult | None:
+        """Return the caption if it is cached, from the picture's digest alone; infer nothing.
+
+        Raises PromptTooLong and OptionOutOfRange.
+        """
+        began = perf_counter()
+        key = self._key(request, self._model.resolve(request.prompt, request.options))
+        found = await self._cache.entry(key).get()
+        phases: dict[Phase, float] = {"cache": perf_counter() - began}
+        return CaptionResult(key, found, "HIT", phases) if found else None
+
+    def render(self, request: CaptionRequest, caption: Caption, rendering: Rendering) -> str:
+        """Return the text of a caption as its reader wants it."""
+        if rendering.return_full_text or request.prompt is None:
+            return rendering.apply(caption.text)
+        return rendering.apply(self._model.continuation(caption, request.prompt))
+
+    def _key(self, request: CaptionRequest, generation_request: GenerationRequest) -> str:
+        return cache_key(
+            model_digest=self._model.digest,
+            preprocessing=self._preprocessing,
+            image_digest=request.image_digest,
+            prompt=request.prompt,
+            settings=generation_request.settings,
+        )
 
     async def _lead(
-        self, entry: CacheEntry, request: CaptionRequest, generation_request: GenerationRequest
+        self,
+        key: str,
+        entry: CacheEntry,
+        request: CaptionRequest,
+        generation_request: GenerationRequest,
     ) -> CaptionResult:
         """Infer one caption for all callers of its key, in this process and in other replicas."""
         if request.refresh:
-            return await self._infer(entry, request, generation_request, "BYPASS")
+            return await self._infer(key, entry, request, generation_request, "BYPASS")
         began = perf_counter()
         async with entry.lead_or_wait() as found:
             phases: dict[Phase, float] = {"lease": perf_counter() - began}
             if found:
-                return CaptionResult(found, "COALESCED", phases)
-            result = await self._infer(entry, request, generation_request, "MISS")
-        return CaptionResult(result.caption, result.cache, {**phases, **result.phases})
+                return CaptionResult(key, found, "COALESCED", phases)
+            result = await self._infer(key, entry, request, generation_request, "MISS")
+        return CaptionResult(key, result.caption, result.cache, {**phases, **result.phases})
 
     async def _infer(
         self,
+        key: str,
         entry: CacheEntry,
         request: CaptionRequest,
         generation_request: GenerationRequest,
@@ -136,7 +164,7 @@ class CaptionService:
             caption = self._model.finish(await self._batcher.run(sequence))
         phases: dict[Phase, float] = {"preprocess": decoded - began, **sequence.phases}
         phases["store"] = await self._store(entry, caption)
-        return CaptionResult(caption, status, phases)
+        return CaptionResult(key, caption, status, phases)
 
     async def _decoded(self, request: CaptionRequest) -> Pixels | EncodedImage:
         """Return the encoded picture where the encoder cache has it, else the decoded one."""

@@ -141,3 +141,6 @@ class FakeModel:
         *prompt, size, _ = hypothesis.token_ids
         text = f"{''.join(map(chr, prompt))} {size} bytes".strip()
         return Caption(text, hypothesis.token_ids, 0.75, "stop")
+
+    def continuation(self, caption: Caption, prompt: str | None) -> str:
+        return caption.text.removeprefix(prompt or "").strip()

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 import server
 from server.captioning.options import RANGES
-from server.http.forms import MAX_PROMPT_BYTES
+from server.http.fields import MAX_PROMPT_BYTES
 from server.http.state import State
 from server.inference.model import CaptionModel
 from server.settings import Settings

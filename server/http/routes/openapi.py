@@ -8,10 +8,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 import server
+from server.captioning.errors import OptionOutOfRange, PromptTooLong
 from server.captioning.options import RANGES
-from server.errors import STATUSES, Scope, Status
-from server.http.forms import NUMBERS, integer
+from server.errors import STATUSES, FieldTooLong, InvalidField, Scope, Status, Unauthorized
+from server.http.fields import NUMBERS, integer
 from server.http.state import State
+from server.inference.rendering import MAX_CHARS_RANGE, STYLES
 
 Schema = Mapping[str, object]
 
@@ -42,7 +44,10 @@ CAPTION_HEADERS: Schema = {
     "X-Cache": {"schema": {"enum": ["HIT", "MISS", "COALESCED", "BYPASS"]}},
     "Server-Timing": {"schema": {"type": "string"}, "description": "Milliseconds of each phase."},
     "X-Request-ID": {"schema": {"type": "string"}},
+    "ETag": {"schema": {"type": "string"}, "description": "Of the caption and its rendering."},
 }
+#: What a look-up refuses besides a caption that is not cached.
+LOOKUP_ERRORS = (InvalidField, FieldTooLong, Unauthorized, PromptTooLong, OptionOutOfRange)
 
 
 async def openapi(request: Request[State]) -> JSONResponse:
@@ -57,9 +62,8 @@ def _json(schema: Schema, description: str, **more: object) -> Schema:
     }
 
 
-def _form() -> Schema:
+def _options() -> dict[str, Schema]:
     properties: dict[str, Schema] = {
-        "image": {"type": "string", "format": "binary"},
         "prompt": {
             "type": "string",
             "description": "Text that the caption continues. An empty prompt is no prompt.",
@@ -72,7 +76,39 @@ def _form() -> Schema:
             "maximum": high,
             "description": "If absent, the model's own setting.",
         }
+    low, high = MAX_CHARS_RANGE
+    properties |= {
+        "return_full_text": {
+            "type": "boolean",
+            "default": True,
+            "description": "Whether the text begins with the prompt.",
+        },
+        "style": {
+            "enum": list(STYLES),
+            "default": "plain",
+            "description": '`alt`: a sentence without "a picture of", as an alternative text.',
+        },
+        "max_chars": {
+            "type": "integer",
+            "minimum": low,
+            "maximum": high,
+            "description": "Cut the text at a word.",
+        },
+    }
+    return properties
+
+
+def _form() -> Schema:
+    image: Schema = {"type": "string", "format": "binary"}
+    properties = {"image": image, **_options()}
     return {"type": "object", "required": ["image"], "properties": properties}
+
+
+def _query() -> list[Schema]:
+    return [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in _options().items()
+    ]
 
 
 def _errors(statuses: Iterable[Status]) -> dict[str, Schema]:
@@ -112,6 +148,30 @@ _CAPTION_POST: Schema = {
     },
 }
 
+_LOOKUP: Schema = {
+    "summary": "Return the caption of a picture that was captioned before, without an upload",
+    "security": [{}, {"key": []}],
+    "parameters": [
+        {
+            "name": "digest",
+            "in": "path",
+            "required": True,
+            "description": "SHA-256 of the picture's file, in hex.",
+            "schema": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+        },
+        *_query(),
+    ],
+    "responses": {
+        "200": _json(CAPTION, "The caption", headers=CAPTION_HEADERS),
+        "304": {"description": "The caption that If-None-Match names"},
+        **_errors(
+            status
+            for kind, status in STATUSES.items()
+            if status.scope in ("lookup", "every") or kind in LOOKUP_ERRORS
+        ),
+    },
+}
+
 _METRICS: Schema = {
     "description": "Prometheus' text format, or OpenMetrics by the header Accept",
     "content": {"text/plain": {}, "application/openmetrics-text": {}},
@@ -122,6 +182,7 @@ DOCUMENT: Schema = {
     "info": {"title": "Caption server", "version": server.__version__},
     "paths": {
         "/caption": {"post": _CAPTION_POST},
+        "/caption/{digest}": {"get": _LOOKUP},
         "/health": _get("Same as /health/ready", "health"),
         "/health/live": _get("The process answers and is not stalled", "health"),
         "/health/ready": _get("The server takes captions", "health"),

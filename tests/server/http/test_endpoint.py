@@ -25,6 +25,7 @@ pytestmark = pytest.mark.anyio
 
 #: Every route that does not caption. Whatever is not listed here has to go through the endpoint.
 NOT_CAPTIONING = {
+    "/caption/{digest}",
     "/health",
     "/health/live",
     "/health/ready",

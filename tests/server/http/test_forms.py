@@ -10,7 +10,9 @@ from starlette.types import Message
 from server.captioning.errors import OptionOutOfRange
 from server.captioning.options import GenerationOptions
 from server.errors import FieldTooLong, InvalidField, MissingField
-from server.http.forms import NUMBERS, form_limits, read_caption_form
+from server.http.fields import NUMBERS, RENDERING
+from server.http.forms import form_limits, read_caption_form
+from server.inference.rendering import Rendering
 from server.inference.request import CaptionRequest
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +26,8 @@ async def upload(files: dict[str, object], **text: str) -> CaptionRequest:
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return await read_caption_form(Headers(dict(request.headers)), receive, form_limits(100_000))
+    read, _ = await read_caption_form(Headers(dict(request.headers)), receive, form_limits(100_000))
+    return read
 
 
 async def test_picture_alone() -> None:
@@ -53,8 +56,9 @@ async def test_everything() -> None:
 
 
 def test_every_option_is_a_field() -> None:
-    """The form has a field for each generation option."""
+    """The form has a field for each generation option, and for each option of the text."""
     assert list(NUMBERS) == [field.name for field in fields(GenerationOptions)]
+    assert list(RENDERING) == [field.name for field in fields(Rendering)]
 
 
 async def test_empty_prompt_is_no_prompt() -> None:
@@ -136,7 +140,7 @@ async def test_a_body_byte_by_byte() -> None:
     tracemalloc.start()
     try:
         limits = form_limits(1_000_000)
-        read = await read_caption_form(Headers(request.headers), receive, limits)
+        read, _ = await read_caption_form(Headers(request.headers), receive, limits)
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -1,0 +1,63 @@
+"""Read a JSON body into a typed record, whatever Content-Type the client declares."""
+
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.types import Receive
+
+from server.errors import InvalidField, MalformedBody, UnsupportedEncoding
+from server.http.body import body_chunks
+from server.http.state import State
+
+T = TypeVar("T")
+
+#: Base64 takes 4 bytes for 3; the rest of a JSON body is text.
+_JSON_TEXT_BYTES = 64 * 1024
+
+
+def json_limit(max_picture: int) -> int:
+    """Return the bytes that a JSON body may have for a picture of `max_picture` bytes."""
+    return 4 * max_picture // 3 + _JSON_TEXT_BYTES
+
+
+async def read_body(request: Request[State], receive: Receive, max_bytes: int) -> bytes:
+    """Read a body to its end.
+
+    Raises BodyTooLarge, ClientLeft, and UnsupportedEncoding for a compressed body, as a small one
+    could be far larger than the limit once it is unpacked.
+    """
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding != "identity":
+        raise UnsupportedEncoding(
+            f"The body has the Content-Encoding {encoding[:40]!r}; send it uncompressed."
+        )
+    pieces = [piece async for piece in body_chunks(request.headers, receive, max_bytes)]
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def read_json(request: Request[State], receive: Receive, kind: type[T]) -> T:
+    """Read a JSON body as a `kind`, a msgspec.Struct; unknown members are ignored.
+
+    Raises what `read_body` raises, MalformedBody for bytes that are no JSON, and InvalidField for a
+    member that is missing or of the wrong kind.
+    """
+    limit = json_limit(request.state["form_limits"].body)
+    return parse_json(await read_body(request, receive, limit), kind)
+
+
+def parse_json(body: bytes | memoryview, kind: type[T]) -> T:
+    """Parse JSON as a `kind`. Raises MalformedBody and InvalidField."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as exc:
+        raise InvalidField(f"The body does not fit: {exc}.") from exc
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise MalformedBody("The body is not JSON in UTF-8.") from exc
+    except RecursionError as exc:
+        raise MalformedBody("The body is JSON that is nested too deeply.") from exc
+
+
+def to_json(value: Any) -> bytes:
+    """Render built-in types, msgspec.Structs and dataclasses as JSON."""
+    return msgspec.json.encode(value)
