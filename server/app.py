@@ -16,7 +16,22 @@ from server.http.cors import cross_origin
 from server.http.forms import form_limits
 from server.http.metrics import Metrics, PartsCollector
 from server.http.readiness import Readiness
-from server.http.routes import caption, health, info, lookup, openapi
+from server.http.routes import (
+    caption,
+    health,
+    huggingface,
+    info,
+    kserve,
+    lookup,
+    ollama,
+    ollama_models,
+    openai_chat,
+    openai_models,
+    openai_responses,
+    openapi,
+    photoprism,
+    stable_diffusion,
+)
 from server.http.routes import metrics as metrics_route
 from server.http.served_model import ServedModel
 from server.http.state import Resources
@@ -32,7 +47,8 @@ logger = logging.getLogger(__name__)
 
 OpenModel = Callable[[Settings], CaptionModel]
 
-ROUTES = (
+#: The routes of the server's own API, which /openapi.json describes.
+OWN_ROUTES = (
     *caption.routes,
     *lookup.routes,
     *health.routes,
@@ -40,6 +56,19 @@ ROUTES = (
     *metrics_route.routes,
     *openapi.routes,
 )
+#: The routes that other APIs define, for their clients.
+DIALECT_ROUTES = (
+    *huggingface.routes,
+    *ollama.routes,
+    *ollama_models.routes,
+    *openai_chat.routes,
+    *openai_responses.routes,
+    *openai_models.routes,
+    *photoprism.routes,
+    *stable_diffusion.routes,
+    *kserve.routes,
+)
+ROUTES = (*OWN_ROUTES, *DIALECT_ROUTES)
 
 
 def open_model(settings: Settings) -> CaptionModel:
@@ -92,6 +121,7 @@ async def open_resources(
             served_model=ServedModel.of(model, settings),
             chat_prompt=settings.chat_prompt,
             cors_origins=settings.cors_origin,
+            max_batch_images=settings.max_batch_images,
             info=info.describe(model, settings),
         )
 

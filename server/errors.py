@@ -18,6 +18,7 @@ RequestError
 │   ├── MissingField
 │   ├── InvalidField
 │   ├── UnsupportedDemand
+│   ├── TooManyPictures
 │   └── FieldTooLong
 ├── Unavailable
 │   ├── Overloaded
@@ -122,6 +123,10 @@ class UnsupportedDemand(FieldError):
     """The request demands what a captioning model cannot give, such as JSON or a tool call."""
 
 
+class TooManyPictures(FieldError):
+    """The request has more pictures than one request may have."""
+
+
 class FieldTooLong(FieldError):
     """A text field holds more bytes than any valid value of it."""
 
@@ -214,6 +219,7 @@ STATUSES: dict[type[Exception], Status] = {
     captioning.PromptTooLong: Status(
         422, "prompt_too_long", "caption", "the prompt leaves no room for a caption"
     ),
+    TooManyPictures: Status(422, "too_many_pictures", "caption", "too many pictures at once"),
     FieldTooLong: Status(422, "field_too_long", "caption", "a text field is too long"),
     captioning.OptionOutOfRange: Status(
         422, "option_out_of_range", "caption", "a generation option is out of range"

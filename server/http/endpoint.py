@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from server.errors import TooManyPictures
 from server.http.disconnect import while_connected
 from server.http.responses import RenderError, render_error
 from server.http.state import State
@@ -73,6 +74,11 @@ class Endpoint(Generic[D]):
                 async with admission.slow_clients.reading(request.receive) as receive:
                     parsed = await surface.parse(request, receive)
             captions, results = parsed.captions, []
+            if len(captions) > state["max_batch_images"]:
+                raise TooManyPictures(
+                    f"The request has {len(captions)} pictures and may have "
+                    f"{state['max_batch_images']}; send them in several requests."
+                )
             if "no-cache" in request.headers.get("cache-control", "").lower():
                 captions = [replace(each, refresh=True) for each in captions]
             for each in captions:

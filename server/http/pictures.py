@@ -36,11 +36,16 @@ def picture_of(value: msgspec.Raw, name: str, max_bytes: int) -> Picture:
     """
     text = _payload(_text(value, name), name)
     content = _decode(text, name)
-    if len(content) > max_bytes:
-        raise BodyTooLarge(f"The picture is over {max_bytes} bytes; send a smaller file.")
+    require_size(len(content), max_bytes)
     if not content:
         raise MissingField(f"The member {name!r} is an empty picture.")
     return Picture(content, hashlib.sha256(content).digest())
+
+
+def require_size(size: int, max_bytes: int) -> None:
+    """Raise BodyTooLarge for a picture of more than `max_bytes`."""
+    if size > max_bytes:
+        raise BodyTooLarge(f"The picture is over {max_bytes} bytes; send a smaller file.")
 
 
 def _text(value: msgspec.Raw, name: str) -> memoryview:

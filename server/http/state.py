@@ -27,6 +27,7 @@ class Resources(TypedDict):
     served_model: ServedModel
     chat_prompt: ChatPrompt
     cors_origins: Sequence[str]
+    max_batch_images: int
     info: Mapping[str, object]
 
 

@@ -25,6 +25,12 @@ pytestmark = pytest.mark.anyio
 
 #: Every route that does not caption. Whatever is not listed here has to go through the endpoint.
 NOT_CAPTIONING = {
+    "/api/modules",
+    "/api/ps",
+    "/api/pull",
+    "/api/show",
+    "/api/tags",
+    "/api/version",
     "/caption/{digest}",
     "/health",
     "/health/live",
@@ -32,6 +38,17 @@ NOT_CAPTIONING = {
     "/info",
     "/metrics",
     "/openapi.json",
+    "/sdapi/v1/options",
+    "/sdapi/v1/scripts",
+    "/v1/models",
+    "/v1/models/{name:path}",
+    "/v2",
+    "/v2/health/live",
+    "/v2/health/ready",
+    "/v2/models/{model}",
+    "/v2/models/{model}/ready",
+    "/v2/models/{model}/versions/{version}",
+    "/v2/models/{model}/versions/{version}/ready",
 }
 
 CAPTIONING = [each for each in server.app.ROUTES if each.path not in NOT_CAPTIONING]
