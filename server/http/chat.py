@@ -16,7 +16,7 @@ def prompt_for(chat_prompt: ChatPrompt, text: str | None, caption_prompt: str | 
     """Return the text that the caption continues.
 
     A chat's text is an instruction, which would spoil the caption as its beginning. So it is
-    ignored unless --chat-prompt is "prefix". `caption_prompt` is a request's explicit one, and wins.
+    counts with --chat-prompt prefix alone. The explicit `caption_prompt` of a request wins.
     """
     if caption_prompt is not None:
         return caption_prompt
