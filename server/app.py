@@ -18,6 +18,7 @@ from server.http.metrics import Metrics, PartsCollector
 from server.http.readiness import Readiness
 from server.http.routes import (
     caption,
+    captions,
     health,
     huggingface,
     info,
@@ -50,6 +51,7 @@ OpenModel = Callable[[Settings], CaptionModel]
 #: The routes of the server's own API, which /openapi.json describes.
 OWN_ROUTES = (
     *caption.routes,
+    *captions.routes,
     *lookup.routes,
     *health.routes,
     *info.routes,

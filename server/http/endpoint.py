@@ -8,7 +8,7 @@ the request's trace and metrics, is the endpoint's part.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -38,18 +38,34 @@ class Parsed(Generic[D]):
     rendering: Rendering = field(default_factory=Rendering)
 
 
-@dataclass(frozen=True, slots=True)
-class Surface(Generic[D]):
-    """One dialect of the API; `name` is its label in the metrics.
+Parse: TypeAlias = Callable[[Request[State], Receive], Awaitable[Parsed[D]]]
+
+
+class Dialect(Protocol[D]):
+    """What every surface has, whichever way it answers; `name` is its label in the metrics.
 
     `parse` reads the body through the callable that it gets, which bounds the time of reading. It
-    raises RequestError or CaptioningError. `render` gets the results in the order of
-    `Parsed.captions`. `render_error` renders every refusal, also 500 and 503. Headers that the
-    error demands, such as Retry-After, are added to its response.
+    raises RequestError or CaptioningError. `render_error` renders every refusal, also 500 and 503.
+    Headers that the error demands, such as Retry-After, are added to its response.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def parse(self) -> Parse[D]: ...
+    @property
+    def render_error(self) -> RenderError: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surface(Generic[D]):
+    """A dialect that answers once all captions are done.
+
+    `render` gets the results in the order of `Parsed.captions`.
     """
 
     name: str
-    parse: Callable[[Request[State], Receive], Awaitable[Parsed[D]]]
+    parse: Parse[D]
     render: Callable[[Request[State], Parsed[D], Sequence[CaptionResult]], Response]
     render_error: RenderError = render_error
 
@@ -65,28 +81,42 @@ class Endpoint(Generic[D]):
         await response(scope, receive, send)
 
     async def _answer(self, request: Request[State]) -> Response:
-        surface, state = self.surface, request.state
-        trace, admission = state["trace"], state["admission"]
-        trace.surface, trace.render_error = surface.name, surface.render_error
-        state["api_keys"].require(request.headers)
-        with admission.admit():
-            with trace.phase("read"):
-                async with admission.slow_clients.reading(request.receive) as receive:
-                    parsed = await surface.parse(request, receive)
-            captions, results = parsed.captions, []
-            if len(captions) > state["max_batch_images"]:
-                raise TooManyPictures(
-                    f"The request has {len(captions)} pictures and may have "
-                    f"{state['max_batch_images']}; send them in several requests."
-                )
-            if "no-cache" in request.headers.get("cache-control", "").lower():
-                captions = [replace(each, refresh=True) for each in captions]
-            for each in captions:
+        state = request.state
+        enter(request, self.surface)
+        with state["admission"].admit():
+            parsed = await read(request, self.surface)
+            results = []
+            for each in parsed.captions:
                 watch = partial(while_connected, request.receive)
                 result = await state["service"].caption(each, watch)
-                trace.add(result)
+                state["trace"].add(result)
                 results.append(result)
-        return surface.render(request, parsed, results)
+        return self.surface.render(request, parsed, results)
+
+
+def enter(request: Request[State], surface: Dialect[D]) -> None:
+    """Note the request's surface, and authenticate it. Raises Unauthorized."""
+    trace = request.state["trace"]
+    trace.surface, trace.render_error = surface.name, surface.render_error
+    request.state["api_keys"].require(request.headers)
+
+
+async def read(request: Request[State], dialect: Dialect[D]) -> Parsed[D]:
+    """Read and parse the body of an admitted request. Raises RequestError, CaptioningError."""
+    state = request.state
+    with state["trace"].phase("read"):
+        async with state["admission"].slow_clients.reading(request.receive) as receive:
+            parsed = await dialect.parse(request, receive)
+    most = state["max_batch_images"]
+    if len(parsed.captions) > most:
+        raise TooManyPictures(
+            f"The request has {len(parsed.captions)} pictures and may have {most}; send them "
+            "in several requests."
+        )
+    if "no-cache" in request.headers.get("cache-control", "").lower():
+        refreshed = [replace(each, refresh=True) for each in parsed.captions]
+        parsed = replace(parsed, captions=refreshed)
+    return parsed
 
 
 def route(path: str, surface: Surface[D]) -> Route:
@@ -108,16 +138,14 @@ def texts(
 Handler = Callable[[Request[State]], Awaitable[Response]]
 
 
-def guarded(surface: Surface[D], handler: Handler) -> Handler:
+def guarded(surface: Dialect[D], handler: Handler) -> Handler:
     """Wrap a handler of a surface that captions nothing, such as a listing of models.
 
     It needs an API key like the surface's captions, and its errors have the surface's shape.
     """
 
     async def answer(request: Request[State]) -> Response:
-        trace = request.state["trace"]
-        trace.surface, trace.render_error = surface.name, surface.render_error
-        request.state["api_keys"].require(request.headers)
+        enter(request, surface)
         return await handler(request)
 
     return answer

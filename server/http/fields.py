@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from server.captioning.options import GenerationOptions
 from server.errors import InvalidField
+from server.http.multipart import Part
 from server.inference.rendering import Rendering
 
 #: Far more than the 512 tokens that BLIP's decoder has positions for.
@@ -56,6 +57,16 @@ RENDERING: Mapping[str, Reader] = {
     "max_chars": integer,
 }
 OPTIONS = (*NUMBERS, *RENDERING)
+
+
+def text_of(part: Part) -> str:
+    """Return the text of a form's field. Raises InvalidField for a file, and for other bytes."""
+    if part.is_file:
+        raise InvalidField(f"The field {part.name!r} is a file; send text.")
+    try:
+        return part.content.decode()
+    except UnicodeDecodeError as exc:
+        raise InvalidField(f"The field {part.name!r} is not UTF-8 text.") from exc
 
 
 def generation_options(fields: Mapping[str, str]) -> GenerationOptions:

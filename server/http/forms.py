@@ -12,6 +12,7 @@ from server.http.fields import (
     OPTIONS,
     generation_options,
     rendering,
+    text_of,
 )
 from server.http.multipart import FormLimits, Part, read_form
 from server.inference.rendering import Rendering
@@ -34,7 +35,7 @@ async def read_caption_form(
     """
     form = await read_form(headers, receive, limits)
     image = _image(form)
-    texts = {name: _text(part) for name, part in form.items() if name != "image"}
+    texts = {name: text_of(part) for name, part in form.items() if name != "image"}
     request = CaptionRequest.of(
         image.pieces,
         texts.get("prompt"),
@@ -53,12 +54,3 @@ def _image(form: Mapping[str, Part]) -> Part:
     if image.size == 0:
         raise MissingField("The field 'image' is an empty file.")
     return image
-
-
-def _text(part: Part) -> str:
-    if part.is_file:
-        raise InvalidField(f"The field {part.name!r} is a file; send text.")
-    try:
-        return part.content.decode()
-    except UnicodeDecodeError as exc:
-        raise InvalidField(f"The field {part.name!r} is not UTF-8 text.") from exc

@@ -14,7 +14,13 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
-from server.errors import FieldTooLong, InvalidField, MalformedBody, UnsupportedCharset
+from server.errors import (
+    FieldTooLong,
+    InvalidField,
+    MalformedBody,
+    TooManyPictures,
+    UnsupportedCharset,
+)
 from server.http.body import body_chunks
 
 #: ASCII is UTF-8 too, and some clients label plain text so.
@@ -27,10 +33,14 @@ _MIN_VIEW_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """The maximum bytes of a body, and its allowed fields with the maximum bytes of each."""
+    """The maximum bytes of a body, and its allowed fields with the maximum bytes of each.
+
+    `repeats` has the fields that may occur more than once, with the greatest number of each.
+    """
 
     body: int
     fields: Mapping[str, int]
+    repeats: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -43,6 +53,7 @@ class Part:
     name: str
     is_file: bool
     limit: int
+    filename: bytes = b""
     size: int = 0
     pieces: list[bytes | memoryview] = field(default_factory=list)
     sha256: "hashlib._Hash" = field(default_factory=hashlib.sha256)
@@ -62,10 +73,18 @@ class Part:
 async def read_form(headers: Headers, receive: Receive, limits: FormLimits) -> dict[str, Part]:
     """Read a form to its end and return its parts by name. Each name may occur once.
 
+    Raises what `read_parts` raises.
+    """
+    return {part.name: part for part in await read_parts(headers, receive, limits)}
+
+
+async def read_parts(headers: Headers, receive: Receive, limits: FormLimits) -> list[Part]:
+    """Read a form to its end and return its parts in order.
+
     Raises MalformedBody, BodyTooLarge, UnsupportedCharset, InvalidField or FieldTooLong as soon as
     the error is certain, and ClientLeft if the client leaves first.
     """
-    reader = _FormReader(_boundary(headers), limits.fields)
+    reader = _FormReader(_boundary(headers), limits)
     try:
         async for chunk in body_chunks(headers, receive, limits.body):
             reader.write(chunk)
@@ -95,9 +114,10 @@ def _require_utf8(parameters: Mapping[bytes, bytes]) -> None:
 class _FormReader:
     """Builds parts from the callbacks of python-multipart's parser."""
 
-    def __init__(self, boundary: bytes, fields: Mapping[str, int]) -> None:
-        self._fields = fields
-        self._parts: dict[str, Part] = {}
+    def __init__(self, boundary: bytes, limits: FormLimits) -> None:
+        self._fields = limits.fields
+        self._repeats = limits.repeats
+        self._parts: list[Part] = []
         self._complete = False
         self._header_name = b""
         self._header_value = b""
@@ -124,7 +144,7 @@ class _FormReader:
         except FormParserError as exc:
             raise MalformedBody("The body is not well-formed multipart/form-data.") from exc
 
-    def finish(self) -> dict[str, Part]:
+    def finish(self) -> list[Part]:
         # The parser itself accepts a body that stops anywhere.
         if not self._complete:
             raise MalformedBody("The form ends before its closing boundary; send it whole.")
@@ -155,11 +175,22 @@ class _FormReader:
         if name not in self._fields:
             known = ", ".join(self._fields)
             raise InvalidField(f"There is no field {name[:60]!r}; the fields are {known}.")
-        if name in self._parts:
-            raise InvalidField(f"The field {name!r} occurs twice; send it once.")
+        self._require_room(name)
         _require_utf8(parse_options_header(self._headers.get(b"content-type"))[1])
-        self._part = Part(name, b"filename" in disposition, self._fields[name])
-        self._parts[name] = self._part
+        filename = disposition.get(b"filename")
+        self._part = Part(name, filename is not None, self._fields[name], filename or b"")
+        self._parts.append(self._part)
+
+    def _require_room(self, name: str) -> None:
+        """Raise if the field may not occur once more."""
+        most = self._repeats.get(name, 1)
+        if sum(part.name == name for part in self._parts) < most:
+            return
+        if name in self._repeats:
+            raise TooManyPictures(
+                f"The field {name!r} occurs more than {most} times; send several requests."
+            )
+        raise InvalidField(f"The field {name!r} occurs twice; send it once.")
 
     def _add_to_part(self, data: bytes, start: int, end: int) -> None:
         self._part.append(memoryview(data)[start:end])

@@ -111,7 +111,7 @@ class Telemetry:
             # uvicorn cancels requests when the time to shut down is over, and would answer 500.
             await refuse(STOPPED)
         except Exception as error:
-            await refuse(_refusal(error, trace.request_id))
+            await refuse(refusal_of_error(error, trace.request_id))
         finally:
             seconds = perf_counter() - began
             # As sent: a decoded path may hold line breaks, which would forge lines of the log.
@@ -128,7 +128,7 @@ def trace_connection_refusal(refusal: Refusal) -> Trace:
     return trace
 
 
-def _refusal(error: Exception, request_id: str) -> Refusal:
+def refusal_of_error(error: Exception, request_id: str) -> Refusal:
     """Look an error up in the table. Log the traceback of one that has no row: it is a defect."""
     refusal = refusal_for(translated(error))
     if refusal is None:

@@ -28,7 +28,7 @@ class ContinuousBatcher:
 
     def __init__(self, model: CaptionModel, batch_size: int) -> None:
         self._model = model
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._progressed_at = monotonic()
@@ -39,7 +39,7 @@ class ContinuousBatcher:
 
     def slots_of(self, num_beams: int) -> int:
         """Return the batch slots of a caption: one a beam, but no more than there are."""
-        return min(num_beams, self._batch_size)
+        return min(num_beams, self.batch_size)
 
     @property
     def queued(self) -> int:
@@ -111,7 +111,7 @@ class ContinuousBatcher:
     def _next_waiting(self) -> Sequence | None:
         """Move the sequence that waits longest to the running ones, if its slots are free."""
         with self._changed:
-            free = self._batch_size - sum(each.slots for each in self._running)
+            free = self.batch_size - sum(each.slots for each in self._running)
             if not self._waiting or self._waiting[0].slots > free:
                 return None
             sequence = self._waiting.popleft()

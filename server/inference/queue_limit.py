@@ -25,6 +25,7 @@ class QueueLimit:
         self._batch_size = batch_size
         self._slots: dict[object, int] = {}
         self._ended_at = 0.0
+        self._ended = asyncio.Event()
         # Captions of one batch end together, so the mean needs the intervals of two batches.
         self._intervals: deque[float] = deque(maxlen=2 * batch_size)
 
@@ -50,10 +51,17 @@ class QueueLimit:
             raise
         finally:
             del self._slots[ticket]
+            self._ended.set()
+            self._ended = asyncio.Event()
             if not cancelled:
                 now = perf_counter()
                 self._intervals.append(now - self._ended_at)
                 self._ended_at = now
+
+    async def next_end(self) -> None:
+        """Wait until a caption ends, if one is unfinished."""
+        if self._slots:
+            await self._ended.wait()
 
     def _waiting(self, slots: list[int]) -> int:
         free = self._batch_size

@@ -11,6 +11,7 @@ from server.captioning.caption import Caption
 from server.captioning.generation.types import GenerationRequest
 from server.captioning.image.version import PREPROCESSING_VERSION
 from server.captioning.model.encoder import EncodedImage
+from server.errors import Overloaded
 from server.inference.batcher import ContinuousBatcher
 from server.inference.decode_stage import DecodeStage
 from server.inference.model import CaptionModel
@@ -66,6 +67,11 @@ class CaptionService:
         """How many captions wait for a batch slot."""
         return self._batcher.queued
 
+    @property
+    def batch_slots(self) -> int:
+        """How many captions without beams run at once."""
+        return self._batcher.batch_size
+
     def seconds_without_progress(self) -> float:
         """Return the seconds since decoding or the batcher progressed; 0.0 while both are idle."""
         return max(
@@ -101,6 +107,14 @@ class CaptionService:
             waited = perf_counter() - began - phases.get("cache", 0.0)
             return CaptionResult(key, result.caption, status, {**phases, "wait": waited})
         return CaptionResult(key, result.caption, result.cache, {**phases, **result.phases})
+
+    async def caption_patiently(self, request: CaptionRequest) -> CaptionResult:
+        """Return the caption as `caption` does, but wait for room instead of raising Overloaded."""
+        while True:
+            try:
+                return await self.caption(request)
+            except Overloaded:
+                await self._queue_limit.next_end()
 
     async def find(self, request: CaptionRequest) -> CaptionResult | None:
         """Return the caption if it is cached, from the picture's digest alone; infer nothing.
