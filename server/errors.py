@@ -168,10 +168,10 @@ class InternalError(RequestError):
     """A defect of the server; the log has its traceback."""
 
 
-#: Which operations answer a status: every one, those that caption, the look-up by digest, those of
-#: /health; "unrouted" stands for paths and methods without an operation, "unsent" for a status that
-#: is only logged.
-Scope = Literal["every", "caption", "lookup", "health", "unrouted", "unsent"]
+#: Which operations answer a status: every one, those that caption, those with many pictures, the
+#: look-up by digest, those of other APIs, those of /health; "unrouted" stands for paths and methods
+#: without an operation, "unsent" for a status that is only logged.
+Scope = Literal["every", "caption", "batch", "lookup", "dialect", "health", "unrouted", "unsent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ STATUSES: dict[type[Exception], Status] = {
         400, "invalid_field", "caption", "a field is unknown, repeated, or of the wrong kind"
     ),
     UnsupportedDemand: Status(
-        400, "unsupported_demand", "caption", "a demand that no caption can meet"
+        400, "unsupported_demand", "dialect", "a demand that no caption can meet"
     ),
     Unauthorized: Status(401, "unauthorized", "caption", "no valid API key"),
     NotFound: Status(404, "not_found", "unrouted", "no such path"),
@@ -219,7 +219,7 @@ STATUSES: dict[type[Exception], Status] = {
     captioning.PromptTooLong: Status(
         422, "prompt_too_long", "caption", "the prompt leaves no room for a caption"
     ),
-    TooManyPictures: Status(422, "too_many_pictures", "caption", "too many pictures at once"),
+    TooManyPictures: Status(422, "too_many_pictures", "batch", "too many pictures at once"),
     FieldTooLong: Status(422, "field_too_long", "caption", "a text field is too long"),
     captioning.OptionOutOfRange: Status(
         422, "option_out_of_range", "caption", "a generation option is out of range"

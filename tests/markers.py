@@ -39,7 +39,7 @@ def markers_of(path: Path) -> set[str]:
         if f"{place}/".startswith(f"{folder}/")
         for marker in markers
     }
-    return found | _pytestmark(path) if path.is_file() else found
+    return found | _pytestmark(path) if path.suffix == ".py" else found
 
 
 def excluded_by(expression: str) -> set[str]:

@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import Receive
 
-from server.errors import InvalidField, MalformedBody, UnsupportedEncoding
+from server.errors import InvalidField, MalformedBody
 from server.http.body import body_chunks
 from server.http.state import State
 
@@ -22,16 +22,7 @@ def json_limit(max_picture: int) -> int:
 
 
 async def read_body(request: Request[State], receive: Receive, max_bytes: int) -> bytes:
-    """Read a body to its end.
-
-    Raises BodyTooLarge, ClientLeft, and UnsupportedEncoding for a compressed body, as a small one
-    could be far larger than the limit once it is unpacked.
-    """
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding != "identity":
-        raise UnsupportedEncoding(
-            f"The body has the Content-Encoding {encoding[:40]!r}; send it uncompressed."
-        )
+    """Read a body to its end. Raises BodyTooLarge, ClientLeft and UnsupportedEncoding."""
     pieces = [piece async for piece in body_chunks(request.headers, receive, max_bytes)]
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 

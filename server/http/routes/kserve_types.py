@@ -88,8 +88,9 @@ def read_inputs(body: bytes, header_length: str | None) -> tuple[Body, dict[str,
             raise InvalidField(
                 f"The input {tensor.name!r:.60} is of {tensor.datatype!r:.20}; send BYTES."
             )
-        if not 0 < tensor.elements <= MAX_ELEMENTS or min(tensor.shape) < 1:
+        if not tensor.shape or min(tensor.shape) < 1 or tensor.elements > MAX_ELEMENTS:
             raise InvalidField(f"The input {tensor.name!r:.60} has an impossible shape.")
+        values: Sequence[msgspec.Raw | memoryview]
         if tensor.data is msgspec.UNSET:
             values, binary = _read_binary(tensor, binary)
         else:
@@ -127,7 +128,8 @@ def _read_binary(tensor: Tensor, binary: memoryview) -> tuple[list[memoryview], 
         raise InvalidField(
             f"The input {tensor.name!r:.60} has neither data nor a binary_data_size that fits."
         )
-    values, rest = [], binary[:size]
+    values: list[memoryview] = []
+    rest = binary[:size]
     while rest:
         length = int.from_bytes(rest[:_LENGTH_BYTES], "little")
         value, rest = rest[_LENGTH_BYTES : _LENGTH_BYTES + length], rest[_LENGTH_BYTES + length :]

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -15,7 +16,7 @@ from server.http.fields import NUMBERS, integer
 from server.http.state import State
 from server.inference.rendering import MAX_CHARS_RANGE, STYLES
 
-Schema = Mapping[str, object]
+Schema = Mapping[str, Any]
 
 ERROR: Schema = {
     "type": "object",
@@ -39,6 +40,21 @@ CAPTION: Schema = {
             "description": "Geometric mean of the probabilities of the generated tokens.",
         },
     },
+}
+_LINE_OF: dict[str, Schema] = {
+    "index": {"type": "integer", "minimum": 0, "description": "The picture's place in the form."},
+    "filename": {"type": "string"},
+}
+_CAPTION_MEMBERS = ("caption", "cached", "confidence")
+BATCH_LINE: Schema = {
+    "type": "object",
+    "required": [*_LINE_OF, *_CAPTION_MEMBERS],
+    "properties": {**_LINE_OF, **{each: CAPTION["properties"][each] for each in _CAPTION_MEMBERS}},
+}
+BATCH_ERROR: Schema = {
+    "type": "object",
+    "required": [*_LINE_OF, *ERROR["properties"]],
+    "properties": {**_LINE_OF, **ERROR["properties"]},
 }
 CAPTION_HEADERS: Schema = {
     "X-Cache": {"schema": {"enum": ["HIT", "MISS", "COALESCED", "BYPASS"]}},
@@ -104,6 +120,27 @@ def _form() -> Schema:
     return {"type": "object", "required": ["image"], "properties": properties}
 
 
+def _batch_form() -> Schema:
+    """Describe the form of /captions: `image` and `prompt` may be repeated."""
+    options = _options()
+    image: Schema = {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "string", "format": "binary"},
+    }
+    prompt: Schema = {
+        "type": "array",
+        "items": options.pop("prompt"),
+        "description": "One for all pictures, or one a picture in the same order.",
+    }
+    properties = {"image": image, "prompt": prompt, **options}
+    return {"type": "object", "required": ["image"], "properties": properties}
+
+
+def _form_body(schema: Schema) -> Schema:
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
 def _query() -> list[Schema]:
     return [
         {"name": name, "in": "query", "required": False, "schema": schema}
@@ -141,11 +178,26 @@ _CAPTION_POST: Schema = {
     "summary": "Caption a picture",
     # With a key, or without one where none is configured.
     "security": [{}, {"key": []}],
-    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _form()}}},
+    "requestBody": _form_body(_form()),
     "responses": {
         "200": _json(CAPTION, "The caption", headers=CAPTION_HEADERS),
         **_answered_by("caption"),
     },
+}
+
+_LINES: Schema = {
+    "description": "One line of JSON a picture, as soon as it is done",
+    "content": {"application/x-ndjson": {"schema": {"oneOf": [BATCH_LINE, BATCH_ERROR]}}},
+}
+
+_CAPTIONS_POST: Schema = {
+    "summary": "Caption many pictures",
+    "security": [{}, {"key": []}],
+    "requestBody": {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": _batch_form()}},
+    },
+    "responses": {"200": _LINES, **_answered_by("caption", "batch")},
 }
 
 _LOOKUP: Schema = {
@@ -182,6 +234,7 @@ DOCUMENT: Schema = {
     "info": {"title": "Caption server", "version": server.__version__},
     "paths": {
         "/caption": {"post": _CAPTION_POST},
+        "/captions": {"post": _CAPTIONS_POST},
         "/caption/{digest}": {"get": _LOOKUP},
         "/health": _get("Same as /health/ready", "health"),
         "/health/live": _get("The process answers and is not stalled", "health"),
@@ -193,7 +246,7 @@ DOCUMENT: Schema = {
     "components": {
         "schemas": {"Error": ERROR},
         # Every status, those included that belong to no operation: 404, 405 and 499.
-        "responses": _errors(STATUSES.values()),
+        "responses": _errors(each for each in STATUSES.values() if each.scope != "dialect"),
         "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
     },
 }

@@ -105,7 +105,7 @@ async def test_charset() -> None:
 async def test_unknown_routes() -> None:
     """404 and 405 have the shape of every other error."""
     async with app() as served:
-        missing = await served.client.get("/captions")
+        missing = await served.client.get("/pictures")
         wrong = await served.client.get("/caption")
         slash = await served.client.post("/caption/")
 

@@ -31,7 +31,7 @@ async def test_requests_by_status_and_error() -> None:
     async with app() as served:
         for image in (b"picture", b"cut", b"cut", b"defect"):
             await served.caption(image)
-        await served.client.get("/captions")
+        await served.client.get("/pictures")
         await served.client.get("/health/live")
         metrics = await scrape(served)
 

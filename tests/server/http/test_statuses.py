@@ -22,6 +22,9 @@ from tests.server.serving import ListeningApp, acquired, listening_app, until
 pytestmark = pytest.mark.anyio
 
 POST = ("/caption", "post")
+BATCH = ("/captions", "post")
+LOOKUP = ("/caption/{digest}", "get")
+LOOKUP_PATH = f"/caption/{'0' * 64}"
 READY = ("/health/ready", "get")
 
 Described = set[tuple[int, str]]
@@ -55,7 +58,7 @@ class Served:
         return {
             (int(code), error_type)
             for code, response in responses.items()
-            if code != "200"
+            if int(code) >= 400
             for error_type in response["content"]["application/json"]["schema"]["properties"][
                 "error_type"
             ]["enum"]
@@ -94,6 +97,15 @@ def get(status: int, path: str) -> Case:
 async def charset(served: Served) -> httpx.Response:
     headers = {"content-type": "multipart/form-data; boundary=b; charset=utf-7"}
     return await served.client.post("/caption", content=b"--b--\r\n", headers=headers)
+
+
+async def compressed(served: Served) -> httpx.Response:
+    headers = {"content-type": "multipart/form-data; boundary=b", "content-encoding": "gzip"}
+    return await served.client.post("/caption", content=b"--b--\r\n", headers=headers)
+
+
+async def many(served: Served) -> httpx.Response:
+    return await served.client.post("/captions", files=[("image", b"x"), ("image", b"y")])
 
 
 async def full_queue(served: Served) -> httpx.Response:
@@ -159,17 +171,20 @@ CASES = {
     "missing_field": upload(400, b""),
     "invalid_field": upload(400, num_beams="many"),
     "unauthorized": Case(401, lambda served: served.upload(b"x"), options={"api_key": ("key",)}),
-    "not_found": get(404, "/captions"),
+    "not_found": get(404, "/pictures"),
+    "not_cached": Case(404, lambda served: served.client.get(LOOKUP_PATH), LOOKUP),
     "method_not_allowed": get(405, "/caption"),
     "request_timeout in the header": raw(408, HEADER[:-2]),
     "request_timeout in the body": raw(408, HEADER + BODY),
     "body_too_large": upload(413, b"x" * 1_000_001),
     "image_too_large": upload(413, b"bomb"),
     "unsupported_charset": Case(415, charset),
+    "unsupported_encoding": Case(415, compressed),
     "unsupported_image_format": upload(415, b"text"),
     "undecodable_image": upload(422, b"cut"),
     "prompt_too_long": upload(422, prompt="word " * 20),
     "field_too_long": upload(422, prompt="word " * 5000),
+    "too_many_pictures": Case(422, many, BATCH, {"max_batch_images": 1}),
     "option_out_of_range": upload(422, num_beams="99"),
     "header_too_large": raw(431, b"GET / HTTP/1.1\r\nX: " + b"x" * MAX_HEADER),
     "client_left": Case(499, client_left, operation=None),
@@ -235,4 +250,5 @@ async def test_errors_by_operation() -> None:
         caption = await served.described(POST)
         every = await served.described(None)
     unrouted = {(404, "not_found"), (405, "method_not_allowed"), (499, "client_left")}
-    assert caption == every - unrouted - {(503, "stalled")}
+    elsewhere = {(503, "stalled"), (404, "not_cached"), (422, "too_many_pictures")}
+    assert caption == every - unrouted - elsewhere
