@@ -23,8 +23,16 @@ _MAX_DATA_URL_HEADER = 256
 class Picture:
     """A picture's file, and its SHA-256."""
 
-    content: bytes
+    content: bytes | memoryview
     digest: bytes
+
+    @classmethod
+    def of(cls, content: bytes | memoryview, name: str, max_bytes: int) -> "Picture":
+        """Hash a picture's file. Raises MissingField for an empty one, and BodyTooLarge."""
+        require_size(len(content), max_bytes)
+        if not content:
+            raise MissingField(f"The member {name!r} is an empty picture.")
+        return cls(content, hashlib.sha256(content).digest())
 
 
 def picture_of(value: msgspec.Raw, name: str, max_bytes: int) -> Picture:
@@ -35,11 +43,7 @@ def picture_of(value: msgspec.Raw, name: str, max_bytes: int) -> Picture:
     MissingField, and BodyTooLarge for more than `max_bytes`.
     """
     text = _payload(_text(value, name), name)
-    content = _decode(text, name)
-    require_size(len(content), max_bytes)
-    if not content:
-        raise MissingField(f"The member {name!r} is an empty picture.")
-    return Picture(content, hashlib.sha256(content).digest())
+    return Picture.of(_decode(text, name), name, max_bytes)
 
 
 def require_size(size: int, max_bytes: int) -> None:

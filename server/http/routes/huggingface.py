@@ -55,7 +55,7 @@ def _parse_json(body: bytes, max_picture: int) -> Parsed[None]:
             options |= options[name]
     prompt = options.get("prompt")
     caption = CaptionRequest.of(
-        picture.content,
+        (picture.content,),
         prompt if isinstance(prompt, str) else None,
         generation_options(options),
         image_digest=picture.digest,

@@ -44,9 +44,10 @@ async def parse(request: Request[State], receive: Receive) -> Parsed[Inference]:
         raise MissingField("The input 'image' is missing; it takes the bytes of picture files.")
     prompts = _prompts(inputs.get("prompt"), len(image.values))
     search = generation_options(asked.parameters)
+    pictures = [image.picture(index, max_picture) for index in range(len(image.values))]
     captions = [
-        CaptionRequest.of(image.picture(index, max_picture), prompt, search)
-        for index, prompt in enumerate(prompts)
+        CaptionRequest.of((each.content,), prompt, search, image_digest=each.digest)
+        for each, prompt in zip(pictures, prompts, strict=True)
     ]
     inference = Inference(asked.id, request.path_params["model"], image.shape, _wants_binary(asked))
     return Parsed(captions, inference, rendering(asked.parameters))

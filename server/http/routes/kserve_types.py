@@ -14,7 +14,7 @@ import msgspec
 
 from server.errors import InvalidField, MalformedBody
 from server.http.json_bodies import parse_json
-from server.http.pictures import picture_of, require_size
+from server.http.pictures import Picture, picture_of
 
 HEADER_LENGTH = "inference-header-content-length"
 _LENGTH_BYTES = 4
@@ -55,13 +55,12 @@ class Input:
     shape: Sequence[int]
     values: Sequence[msgspec.Raw | memoryview]
 
-    def picture(self, index: int, max_bytes: int) -> bytes:
+    def picture(self, index: int, max_bytes: int) -> Picture:
         """Return a picture: base64 in JSON, as it is in binary. Raises as `picture_of` does."""
         value = self.values[index]
         if isinstance(value, msgspec.Raw):
-            return picture_of(value, self.name, max_bytes).content
-        require_size(len(value), max_bytes)
-        return bytes(value)
+            return picture_of(value, self.name, max_bytes)
+        return Picture.of(value, self.name, max_bytes)
 
     def text(self, index: int) -> str:
         """Return a text. Raises InvalidField if it is none in UTF-8."""
@@ -81,7 +80,8 @@ def read_inputs(body: bytes, header_length: str | None) -> tuple[Body, dict[str,
     elements than its shape says.
     """
     split = _split(body, header_length)
-    asked = parse_json(body[:split], Body)
+    # Views, as a slice would copy the pictures.
+    asked = parse_json(memoryview(body)[:split], Body)
     binary, inputs = memoryview(body)[split:], {}
     for tensor in asked.inputs:
         if tensor.datatype != "BYTES":

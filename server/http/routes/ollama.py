@@ -75,7 +75,7 @@ async def parse(request: Request[State], receive: Receive) -> Parsed[Exchange]:
     )
     search = generation_options(_search_options(options, request))
     captions = [
-        CaptionRequest.of(each.content, prompt, search, image_digest=each.digest)
+        CaptionRequest.of((each.content,), prompt, search, image_digest=each.digest)
         for each in pictures
     ]
     is_chat = request.url.path.endswith("/chat")

@@ -78,7 +78,7 @@ def caption_requests(
         picture_of(each, "image_url", state["form_limits"].body) for each in _pictures(messages)
     ]
     requests = [
-        CaptionRequest.of(each.content, prompt, search, image_digest=each.digest)
+        CaptionRequest.of((each.content,), prompt, search, image_digest=each.digest)
         for each in pictures
     ]
     return requests, rendering(members)

@@ -55,7 +55,7 @@ async def parse(request: Request[State], receive: Receive) -> Parsed[Job]:
     # PhotoPrism sends several sizes of one picture at most, and reads one caption.
     picture = picture_of(asked.images[0], "images", request.state["form_limits"].body)
     caption = CaptionRequest.of(
-        picture.content, prompt, generation_options(options), image_digest=picture.digest
+        (picture.content,), prompt, generation_options(options), image_digest=picture.digest
     )
     job = Job(
         id=asked.id if isinstance(asked.id, str) and asked.id else str(uuid4()),

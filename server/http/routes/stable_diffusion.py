@@ -35,7 +35,7 @@ async def parse(request: Request[State], receive: Receive) -> Parsed[None]:
             f"The interrogator {asked.model!r:.40} gives tags; use clip, which gives captions."
         )
     picture = picture_of(asked.image, "image", request.state["form_limits"].body)
-    return Parsed((CaptionRequest.of(picture.content, image_digest=picture.digest),), None)
+    return Parsed((CaptionRequest.of((picture.content,), image_digest=picture.digest),), None)
 
 
 def render(
