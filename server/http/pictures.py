@@ -1,7 +1,7 @@
 """Take pictures from the JSON of a request: base64, bare or in a data URL.
 
-A picture is a `msgspec.Raw`: its JSON text within the body, not yet parsed. So the text of a large
-picture is neither copied nor turned into a string.
+A picture is a `msgspec.Raw` where that is possible: its JSON text within the body, not yet parsed.
+So the text of a large picture is neither copied nor turned into a string.
 """
 
 import hashlib
@@ -35,14 +35,15 @@ class Picture:
         return cls(content, hashlib.sha256(content).digest())
 
 
-def picture_of(value: msgspec.Raw, name: str, max_bytes: int) -> Picture:
+def picture_of(value: msgspec.Raw | str, name: str, max_bytes: int) -> Picture:
     """Decode the picture in the member `name`.
 
     The decoder finds out the format from the bytes, whatever a data URL declares. Blanks, missing
     padding and the URL-safe alphabet are accepted, as clients send them. Raises InvalidField,
     MissingField, and BodyTooLarge for more than `max_bytes`.
     """
-    text = _payload(_text(value, name), name)
+    given = memoryview(value.encode()) if isinstance(value, str) else _text(value, name)
+    text = _payload(given, name)
     return Picture.of(_decode(text, name), name, max_bytes)
 
 

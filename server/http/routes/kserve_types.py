@@ -28,7 +28,7 @@ class Tensor(msgspec.Struct):
     datatype: str = "BYTES"
     shape: list[int] = []
     parameters: dict[str, Any] = {}
-    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    data: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def elements(self) -> int:
@@ -139,14 +139,14 @@ def _read_binary(tensor: Tensor, binary: memoryview) -> tuple[list[memoryview], 
     return values, binary[size:]
 
 
-def _flat(data: msgspec.Raw, name: str, depth: int = 0) -> list[msgspec.Raw]:
+def _flat(data: Sequence[msgspec.Raw], name: str, depth: int = 0) -> list[msgspec.Raw]:
     """Return the elements of nested arrays: clients write the shape [1, 1] in either form."""
     if depth > 4:
         raise InvalidField(f"The input {name!r:.60} is nested too deeply.")
     values: list[msgspec.Raw] = []
-    for each in parse_json(memoryview(data), list[msgspec.Raw]):
+    for each in data:
         if bytes(memoryview(each)[:1]) == b"[":
-            values += _flat(each, name, depth + 1)
+            values += _flat(parse_json(memoryview(each), list[msgspec.Raw]), name, depth + 1)
         else:
             values.append(each)
     return values

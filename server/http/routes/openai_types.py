@@ -9,7 +9,6 @@ from starlette.responses import JSONResponse
 
 from server.errors import InvalidField, Refusal, UnsupportedDemand
 from server.http.chat import prompt_for
-from server.http.json_bodies import parse_json
 from server.http.json_options import generation_options, rendering
 from server.http.pictures import picture_of
 from server.http.state import State
@@ -20,16 +19,16 @@ from server.inference.request import CaptionRequest
 _TEXTS, _PICTURES = ("text", "input_text"), ("image_url", "input_image")
 
 
+class ImageUrl(msgspec.Struct):
+    url: msgspec.Raw
+
+
 class Part(msgspec.Struct):
-    """A part of a message. `image_url` is a string, or an object with the string in `url`."""
+    """A part of a message. `image_url` is an object with the picture in `url`, or a string."""
 
     type: str | None = None
     text: Any = None
-    image_url: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-class ImageUrl(msgspec.Struct):
-    url: msgspec.Raw
+    image_url: ImageUrl | str | None = None
 
 
 class Message(msgspec.Struct):
@@ -37,10 +36,10 @@ class Message(msgspec.Struct):
 
     role: Any = None
     content: str | list[Part] | None = None
-    image_url: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    image_url: ImageUrl | str | None = None
 
     def parts(self) -> list[Part]:
-        own = [] if self.image_url is msgspec.UNSET else [Part("image_url", None, self.image_url)]
+        own = [] if self.image_url is None else [Part("image_url", None, self.image_url)]
         if isinstance(self.content, str):
             return [Part("text", self.content), *own]
         return [*(self.content or []), *own]
@@ -98,7 +97,7 @@ def format_of(member: Any) -> bool:
     return kind in ("json_object", "json_schema")
 
 
-def _pictures(messages: Sequence[Message]) -> list[msgspec.Raw]:
+def _pictures(messages: Sequence[Message]) -> list[msgspec.Raw | str]:
     for message in reversed(messages):
         found = list(_pictures_of(message))
         if found:
@@ -106,16 +105,13 @@ def _pictures(messages: Sequence[Message]) -> list[msgspec.Raw]:
     return []
 
 
-def _pictures_of(message: Message) -> Iterator[msgspec.Raw]:
+def _pictures_of(message: Message) -> Iterator[msgspec.Raw | str]:
     for part in message.parts():
         if part.type not in _PICTURES:
             continue
-        if part.image_url is msgspec.UNSET:
+        if part.image_url is None:
             raise InvalidField("A part with a picture has no 'image_url'; it takes a data URL.")
-        if bytes(memoryview(part.image_url)[:1]) == b"{":
-            yield parse_json(memoryview(part.image_url), ImageUrl).url
-        else:
-            yield part.image_url
+        yield part.image_url.url if isinstance(part.image_url, ImageUrl) else part.image_url
 
 
 def _last_text(messages: Sequence[Message]) -> str | None:
