@@ -5,12 +5,13 @@ import json
 import random
 from typing import Any
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server.fakes import FakeModel
 from tests.server.http.routes.dialects import DIALECTS, PICTURE, Dialect, bare, data_url
-from tests.server.serving import App, all_waiting, app
+from tests.server.serving import App, acquired, all_waiting, app, listening_app, until
 from tests.server.valkey import Valkey
 
 pytestmark = pytest.mark.anyio
@@ -156,6 +157,20 @@ async def test_coalesced_across_dialects() -> None:
 
     assert statuses == ["COALESCED"] * (len(DIALECTS) - 1) + ["MISS"]
     assert captioner.inferences == 1
+
+
+@dialects
+async def test_client_leaves(dialect: Dialect) -> None:
+    """When the client leaves, its caption stops, and nothing is in flight any more."""
+    captioner = FakeModel()
+    captioner.gate.clear()
+    async with listening_app(captioner) as served:
+        async with httpx.AsyncClient(base_url=served.url) as client:
+            sent = asyncio.create_task(dialect.send(client, PICTURE))
+            await acquired(captioner.started)
+            sent.cancel()
+        await acquired(captioner.stopped)
+        await until(lambda: served.resources["admission"].in_flight == 0)
 
 
 async def test_metrics_by_surface() -> None:
