@@ -15,10 +15,12 @@ from server.http.auth import ApiKeys, configured_keys
 from server.http.cors import cross_origin
 from server.http.forms import form_limits
 from server.http.metrics import Metrics, PartsCollector
+from server.http.openapi.document import document
 from server.http.readiness import Readiness
 from server.http.routes import (
     caption,
     captions,
+    docs,
     health,
     huggingface,
     info,
@@ -30,10 +32,12 @@ from server.http.routes import (
     openai_models,
     openai_responses,
     openapi,
+    page,
     photoprism,
     stable_diffusion,
 )
 from server.http.routes import metrics as metrics_route
+from server.http.security_headers import secured
 from server.http.served_model import ServedModel
 from server.http.state import Resources
 from server.http.telemetry import Telemetry
@@ -57,6 +61,8 @@ OWN_ROUTES = (
     *info.routes,
     *metrics_route.routes,
     *openapi.routes,
+    *page.routes,
+    *docs.routes,
 )
 #: The routes that other APIs define, for their clients.
 DIALECT_ROUTES = (
@@ -125,6 +131,9 @@ async def open_resources(
             cors_origins=settings.cors_origin,
             max_batch_images=settings.max_batch_images,
             info=info.describe(model, settings),
+            openapi=document(model.manifest),
+            page=page.read_page(),
+            docs=docs.read_docs(),
         )
 
 
@@ -135,11 +144,12 @@ def create_app(resources: Resources) -> ASGIApp:
 
     if resources["cors_origins"]:
         traced = cross_origin(traced, resources["cors_origins"])
+    answered = secured(traced)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"] = dict(resources)
         # With an app in the scope the router raises 404 and 405 instead of answering in plain text.
         scope["app"] = app
-        await traced(scope, receive, send)
+        await answered(scope, receive, send)
 
     return app

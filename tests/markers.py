@@ -19,6 +19,8 @@ FOLDERS = {
     "endurance": ("endurance", "process"),
     "export": ("parity",),
     "server/captioning/parity": ("parity",),
+    # It imports Playwright, which only the `test` extra installs.
+    "server/http/page": ("process",),
 }
 #: Markers of every test that uses a fixture.
 FIXTURES = {"tiny_subject": "parity", "valkey": "process"}

@@ -2,7 +2,7 @@
 
 from server.captioning.errors import OptionOutOfRange, PromptTooLong
 from server.captioning.model.manifest import Manifest
-from server.captioning.options import GenerationOptions
+from server.captioning.options import RANGES, GenerationOptions
 
 #: max_length counts prompt and caption, except where it is transformers' own default: that counts
 #: new tokens (GenerationMixin._prepare_generated_length, transformers 4.57.6).
@@ -32,3 +32,13 @@ def max_length(prompt_length: int, options: GenerationOptions, manifest: Manifes
 
 def _default(prompt_length: int, configured: int) -> int:
     return configured + (prompt_length if configured == TRANSFORMERS_MAX_LENGTH else 0)
+
+
+def option_ranges(manifest: Manifest) -> dict[str, tuple[float, float]]:
+    """Return the inclusive bounds of each option for a loaded model, without a prompt.
+
+    A sequence begins with one token that is no part of the caption.
+    """
+    low, high = RANGES["max_new_tokens"]
+    positions = manifest.decoder.max_positions - 1
+    return {**RANGES, "max_new_tokens": (low, min(high, positions))}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from server.http.admission import Admission
+from server.http.assets import Asset
 from server.http.auth import ApiKeys
 from server.http.chat import ChatPrompt
 from server.http.metrics import Metrics
@@ -29,6 +30,9 @@ class Resources(TypedDict):
     cors_origins: Sequence[str]
     max_batch_images: int
     info: Mapping[str, object]
+    openapi: Mapping[str, object]
+    page: Mapping[str, Asset]
+    docs: Mapping[str, Asset]
 
 
 class State(Resources):

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from server.errors import HeaderTooLarge, MalformedRequest, RequestError, RequestTimeout
 from server.http.metrics import Metrics
 from server.http.responses import error_response, refusal_of
+from server.http.security_headers import SECURITY_HEADERS
 from server.http.telemetry import trace_connection_refusal
 
 #: Maximum bytes of a header, as in uvicorn's h11 protocol. httptools has no limit, and each further
@@ -116,6 +117,7 @@ class HttpProtocol(HttpToolsProtocol):
         answer = error_response(refusal)
         headers = [
             *self.server_state.default_headers,
+            *SECURITY_HEADERS,
             *answer.raw_headers,
             *trace.headers(),
         ]

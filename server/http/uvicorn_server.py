@@ -20,14 +20,6 @@ from server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-#: On every answer, uvicorn's own included. Answers hold data and are never shown as a page.
-SECURITY_HEADERS = [
-    ("Content-Security-Policy", "default-src 'none'"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "no-referrer"),
-]
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -39,7 +31,6 @@ def configure(app: ASGIApp, settings: Settings, metrics: Metrics) -> uvicorn.Con
         lifespan="off",
         log_config=None,
         access_log=False,
-        headers=SECURITY_HEADERS,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=settings.shutdown_timeout,

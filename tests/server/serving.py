@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,10 +129,15 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def server_process(*flags: str, module: str = "tests.server.serve_fake") -> Iterator[ServerProcess]:
-    """Run a server, by default with a fake captioner, on a free port until the block ends."""
+def server_process(
+    *flags: str, module: str = "tests.server.serve_fake", within: Sequence[str] = ()
+) -> Iterator[ServerProcess]:
+    """Run a server, by default with a fake captioner, on a free port until the block ends.
+
+    `within` is a command that runs the server by exec, so that the process is the server's.
+    """
     with subprocess.Popen(
-        [sys.executable, "-m", module, "--port", "0", *flags],
+        [*within, sys.executable, "-m", module, "--port", "0", *flags],
         cwd=ROOT,
         env=clean_environment(),
         stderr=subprocess.PIPE,

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 import server
-from server.captioning.options import RANGES
+from server.captioning.lengths import option_ranges
 from server.http.fields import MAX_PROMPT_BYTES
 from server.http.state import State
 from server.inference.model import CaptionModel
@@ -38,7 +38,9 @@ def describe(model: CaptionModel, settings: Settings) -> Mapping[str, object]:
             "width": manifest.image.width,
             "exact_decode": model.exact_decode,
         },
-        "options": {name: {"min": low, "max": high} for name, (low, high) in RANGES.items()},
+        "options": {
+            name: {"min": low, "max": high} for name, (low, high) in option_ranges(manifest).items()
+        },
         "limits": {
             "body_bytes": settings.max_body_mb * 1_000_000,
             "pixels": settings.max_pixels,

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.anyio
 
 #: Every route that does not caption. Whatever is not listed here has to go through the endpoint.
 NOT_CAPTIONING = {
+    "/",
     "/api/modules",
     "/api/ps",
     "/api/pull",
@@ -33,12 +34,15 @@ NOT_CAPTIONING = {
     "/api/tags",
     "/api/version",
     "/caption/{digest}",
+    "/docs",
+    "/docs/{name}",
     "/health",
     "/health/live",
     "/health/ready",
     "/info",
     "/metrics",
     "/openapi.json",
+    "/page/{name}",
     "/sdapi/v1/options",
     "/sdapi/v1/scripts",
     "/v1/models",
@@ -52,7 +56,12 @@ NOT_CAPTIONING = {
     "/v2/models/{model}/versions/{version}/ready",
 }
 
-CAPTIONING = [each for each in server.app.ROUTES if each.path not in NOT_CAPTIONING]
+CAPTIONING = [
+    each
+    for each in server.app.ROUTES
+    # A path may have a page besides: GET / answers browsers.
+    if each.path not in NOT_CAPTIONING or isinstance(each.app, Endpoint)
+]
 
 
 async def parse(request: Request[State], receive: Receive) -> Parsed[str]:

@@ -1,0 +1,40 @@
+"""Schemathesis: thousands of requests made from /openapi.json, valid ones and others."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.endurance.scale import scale
+from tests.server.serving import server_process
+
+#: Greatest number of generated requests for each operation, besides those of its boundary values.
+EXAMPLES = scale(full=4000, quick=15)
+
+#: The tool's own limit in seconds. The test's limit would leave the process behind.
+TIMEOUT = scale(full=3000, quick=240)
+
+#: Valid bytes may be no picture, and a valid digest may be of none: then the answer is no 2xx.
+EXCLUDED = "positive_data_acceptance"
+
+
+def test_answers_are_as_documented(tmp_path: Path) -> None:
+    """Every answer is documented, each refused request is refused, and none ends in a 5xx."""
+    with server_process(module="server") as served:
+        done = subprocess.run(
+            [
+                *(Path(sys.executable).with_name("schemathesis"), "run"),
+                f"{served.url}/openapi.json",
+                *("--checks", "all", "--exclude-checks", EXCLUDED),
+                *("--max-examples", str(EXAMPLES), "--seed", "1"),
+                *("--generation-database", "none", "--continue-on-failure", "--no-color"),
+            ],
+            # It keeps failed cases in this folder.
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+        )
+        tracebacks = [line for line in served.log if "Traceback" in line or "defect" in line]
+
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert tracebacks == []
