@@ -56,6 +56,9 @@ EXAMPLES = {
     "workers": ("1", 1),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
+    "cors_origin": ("https://example.org", ("https://example.org",)),
+    "model_alias": ("llava", ("llava",)),
+    "chat_prompt": ("prefix", "prefix"),
 }
 
 
