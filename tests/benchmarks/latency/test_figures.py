@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.latency import figures
+from benchmarks.latency import against, figures
 from tests.benchmarks.recorded import latency_run
 
 
@@ -38,7 +38,7 @@ def test_memory_is_shown_by_server() -> None:
 
 def compared(this: float, other: float, rounds: int) -> dict[str, tuple[str, ...]]:
     run = latency_run({"this": this, "other": other}, rounds, this="abc1234", other="def5678")
-    table = figures.tables(run)[-1]
+    table = against.tables(run)[-1]
     assert "this abc1234, other def5678" in table.note
     return {row[0]: row[1:] for row in table.rows}
 
@@ -63,7 +63,7 @@ def test_too_few_rounds_have_no_interval() -> None:
 )
 def test_a_loss_is_judged_by_its_interval(interval: tuple[float, float] | None, loss: str) -> None:
     """A loss above 2 % is excluded, possible or certain by the bounds of the interval."""
-    assert figures.verdict(interval) == loss
+    assert against.verdict(interval) == loss
 
 
 def test_bursts_and_plots_take_the_usual_photo() -> None:

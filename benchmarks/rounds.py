@@ -1,48 +1,21 @@
-"""Statistics of measurements: percentiles, paired ratios, an interval for the median."""
+"""Interleaved rounds: their order, the ratios within them, and an interval for the median."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import comb
-
-import numpy as np
+from typing import TypeVar
 
 CONFIDENCE = 0.95
 
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Percentiles in the unit of the values; None where the sample is too small for one."""
-
-    count: int
-    min: float
-    p50: float
-    p90: float | None
-    p99: float | None
-    max: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Summary":
-        """Raises ValueError for an empty sample, which has no median."""
-        if not values:
-            raise ValueError("a summary needs at least one value")
-        return cls(
-            count=len(values),
-            min=float(min(values)),
-            p50=float(np.percentile(values, 50)),
-            p90=percentile(values, 90),
-            p99=percentile(values, 99),
-            max=float(max(values)),
-        )
+Item = TypeVar("Item")
 
 
-def percentile(values: Sequence[float], rank: int) -> float | None:
-    """Interpolate a percentile linearly; None below 100 / (100 - rank) values.
+def rotated(items: Sequence[Item], by: int) -> list[Item]:
+    """Return the items with another one first in each round.
 
-    With fewer values none lies beyond the percentile, and the figure would restate the maximum.
+    A round visits all of them, so they share a drift of the machine, and no one is always first.
     """
-    if len(values) * (100 - rank) < 100:
-        return None
-    return float(np.percentile(values, rank))
+    start = by % max(1, len(items))
+    return [*items[start:], *items[:start]]
 
 
 def ratios_by_round(

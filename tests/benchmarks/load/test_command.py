@@ -1,6 +1,7 @@
 import asyncio
 
-from benchmarks.load.sweep import keeps, sweep
+from benchmarks.load.command import sweep
+from benchmarks.load.figures import keeps
 from benchmarks.rows import LoadPoint
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.roofline import command
-from benchmarks.roofline.model import roofline_of, work_of
+from benchmarks.roofline.command import roofline_of, work_of
 from benchmarks.rows import MachineRate
 from benchmarks.subjects import Subject
 from tests.benchmarks.recorded import RATES, WORK, run
