@@ -9,7 +9,13 @@ from benchmarks.rows import Kind, LatencyRow, LatencySample, ServerMemory
 from benchmarks.runs import Run
 from benchmarks.tables import PERCENTILES, Table, duration, megabytes, percentiles, times
 
-KINDS: tuple[Kind, ...] = ("cold", "new prompt", "cached", "8 at once")
+KINDS: dict[Kind, str] = {
+    "cold": "a new picture",
+    "new prompt": "a new prompt on a known picture",
+    "cached": "a cached caption",
+    "8 at once": "8 new pictures at once, each",
+}
+SERVERS = {"ours": "this server", "tutorial": "the tutorial's server"}
 
 #: Samples by upload size, server and kind.
 Groups = dict[tuple[str, str, Kind], list[LatencySample]]
@@ -24,7 +30,7 @@ def groups_of(run: Run[LatencyRow]) -> Groups:
 
     def order(group: tuple[str, str, Kind]) -> tuple[int, str, int]:
         size, server, kind = group
-        return list(SIZES).index(size), server, KINDS.index(kind)
+        return list(SIZES).index(size), server, list(KINDS).index(kind)
 
     return {group: found[group] for group in sorted(found, key=order)}
 
@@ -52,9 +58,48 @@ def by_round(samples: Iterable[LatencySample]) -> dict[int, float]:
 
 
 def tables(run: Run[LatencyRow]) -> list[Table]:
-    if not groups_of(run):
+    groups = groups_of(run)
+    if not groups:
         return []
-    return [*latency_tables(run), ratio_table(run), phase_table(run), memory_table(run)]
+    sizes = dict.fromkeys(size for size, _, _ in groups)
+    compared = [comparison_table(run, size) for size in sizes]
+    return [*compared, *latency_tables(run), phase_table(run), memory_table(run)]
+
+
+def comparison_table(run: Run[LatencyRow], size: str) -> Table:
+    """Show the median of each kind by server, and the ratio of the servers within rounds."""
+    rounds = {
+        (server, kind): by_round(samples)
+        for (each, server, kind), samples in groups_of(run).items()
+        if each == size
+    }
+    rows = []
+    for kind, label in KINDS.items():
+        ours, tutorial = (rounds.get((server, kind), {}) for server in SERVERS)
+        if ours or tutorial:
+            medians = (
+                duration(median(each.values()) if each else None) for each in (ours, tutorial)
+            )
+            rows.append((label, *medians, ratio(tutorial, ours)))
+    gains = [
+        f"{ratio(rounds[server, 'cold'], rounds[server, 'cached'])} on {label}"
+        for server, label in SERVERS.items()
+        if (server, "cached") in rounds
+    ]
+    return Table(
+        f"Time to a caption, uploads of {size} ({run.model})",
+        ("", *SERVERS.values(), "ratio"),
+        tuple(rows),
+        "Medians. Ratios are taken within rounds: median (least to greatest). A cached caption is "
+        f"faster than a new one by {' and '.join(gains)}.",
+    )
+
+
+def ratio(slow: dict[int, float], fast: dict[int, float]) -> str:
+    """Format the ratios of rounds: median (least to greatest); empty without a common round."""
+    if not (found := ratios_by_round(slow, fast)):
+        return ""
+    return f"{times(median(found))} ({times(min(found))} to {times(max(found))})"
 
 
 def latency_tables(run: Run[LatencyRow]) -> list[Table]:
@@ -67,26 +112,6 @@ def latency_tables(run: Run[LatencyRow]) -> list[Table]:
         Table(f"Latency of an upload of {size} ({run.model})", ("", *PERCENTILES), tuple(each))
         for size, each in rows.items()
     ]
-
-
-def ratio_table(run: Run[LatencyRow]) -> Table:
-    """Show the gain by a hit, and the distance of the servers, as ratios within each round."""
-    groups = groups_of(run)
-    first = min(server for _, server, _ in groups)
-    pairs = {}
-    for (size, server, kind), samples in groups.items():
-        if kind == "cached":
-            pairs[f"{size}: {server}, cold / cached"] = groups[size, server, "cold"], samples
-        if server != first:
-            fast = groups.get((size, first, kind), [])
-            pairs[f"{size}: {server} / {first}, {kind}"] = samples, fast
-    rows = [
-        (name, *(times(each) for each in (median(found), min(found), max(found))))
-        for name, (slow, fast) in pairs.items()
-        if (found := ratios_by_round(by_round(slow), by_round(fast)))
-    ]
-    note = "Of 8 at once: the time until all are answered, divided by 8."
-    return Table("Ratios by round", ("", "median", "least", "greatest"), tuple(rows), note)
 
 
 def phase_table(run: Run[LatencyRow]) -> Table:

@@ -45,11 +45,10 @@ def write_page(report: Report, benchmarks: Mapping[str, ModuleType], directory: 
 
 def introduction(size: str, runs: list[Run[Any]]) -> list[str]:
     parts = [f"# Benchmarks, {size}\n"]
-    models = list(dict.fromkeys(run.model for run in runs))
-    # The label with the precision of the servers begins with that without.
-    named = [each for each in models if not any(other.startswith(f"{each};") for other in models)]
     if runs:
-        parts += [f"Measured with: {'; '.join(named)}.\n", f"{runs[0].environment}\n"]
+        # The label of latency and load also names the precision of our server.
+        model = max((run.model for run in runs), key=len)
+        parts += [f"Measured with: {model}.\n", f"{runs[0].environment}\n"]
     if cut := [run.benchmark for run in runs if run.interrupted]:
         parts.append(f"Interrupted in {', '.join(cut)}: fewer rounds than usual.\n")
     return [*parts, READING]

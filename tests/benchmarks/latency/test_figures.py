@@ -16,11 +16,18 @@ def test_a_table_shows_every_kind() -> None:
 
 
 def test_servers_are_compared_within_rounds() -> None:
-    """A drift by three changes neither the gain by a hit nor the distance of the servers."""
-    rows = {row[0]: row[1:] for row in figures.ratio_table(latency_run()).rows}
-    assert rows["200 KB: ours, cold / cached"] == ("500x", "500x", "500x")
-    assert rows["200 KB: tutorial / ours, cold"] == ("3x", "3x", "3x")
-    assert rows["200 KB: tutorial / ours, 8 at once"] == ("3x", "3x", "3x")
+    """A drift by three changes neither the distance of the servers nor the gain by a hit."""
+    table = figures.comparison_table(latency_run(), "200 KB")
+    assert table.columns == ("", "this server", "the tutorial's server", "ratio")
+    assert table.rows[0] == ("a new picture", "2.00 s", "6.00 s", "3x (3x to 3x)")
+    assert [row[-1] for row in table.rows] == ["3x (3x to 3x)"] * 4
+    assert "by 500x (500x to 500x) on this server and 500x (500x to 500x) on the" in table.note
+
+
+def test_a_server_may_be_measured_alone() -> None:
+    """Without the tutorial's server its cells and the ratios are empty."""
+    table = figures.comparison_table(latency_run({"ours": 1.0}), "200 KB")
+    assert table.rows[0] == ("a new picture", "2.00 s", "", "")
 
 
 def test_phases_are_shown_of_servers_that_state_them() -> None:
