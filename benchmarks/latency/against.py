@@ -59,7 +59,8 @@ def measure(options: Namespace, run: Run[LatencyRow], size: str, cache: bool) ->
     picture = draw(SIZES[size], 0)
     only_this = {THIS: directories[THIS]}
     verifier = Verifier(reference_captions(only_this, options.threads, [picture], [None]))
-    kinds: list[Kind] = ["cold", *["cached" for _ in range(HITS if cache else 0)]]
+    hits: list[Kind] = ["cached"] * HITS
+    kinds: list[Kind] = ["cold", *(hits if cache else [])]
     flags = () if cache else ("--no-cache",)
     for number in range(1, rounds + 1):
         with ExitStack() as stack:

@@ -41,10 +41,8 @@ def measure(options: Namespace, run: Run[LatencyRow]) -> None:
     run.settings = {"rounds": str(rounds), "hits": str(options.hits)}
     directories = model_directories(options, subject)
     pictures = {name: draw(SIZES[name], 0) for name in options.sizes}
-    kinds: dict[str, list[Kind]] = {
-        name: ["cold", *["cached" for _ in range(options.hits)], "new prompt"]
-        for name in options.sizes
-    }
+    hits: list[Kind] = ["cached"] * options.hits
+    kinds: dict[str, list[Kind]] = {name: ["cold", *hits, "new prompt"] for name in options.sizes}
     kinds[figures.main_size(options.sizes)].append("8 at once")
     run.say("captioning the pictures without a server")
     prompts = (None, PROMPT)

@@ -34,7 +34,7 @@ def captions_of(run: Run[PipelineRow]) -> dict[int, dict[str, list[Captioned]]]:
 
 def middle(samples: Sequence[Captioned], figure: str) -> float:
     """Return the median of one attribute in seconds."""
-    return median(getattr(each, figure) for each in samples)
+    return float(median(getattr(each, figure) for each in samples))
 
 
 def tables(run: Run[PipelineRow]) -> list[Table]:

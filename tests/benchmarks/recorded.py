@@ -47,7 +47,7 @@ def latency_run(
         for number in range(1, rounds + 1)
         for server, factor in factors.items()
         for kind, cost in COSTS.items()
-        for phases in [{} if server == "tutorial" else {"decode": 0.3 * factor * number}]
+        for phases in [{} if server == "tutorial" else {"decode": round(0.3 * factor * number, 6)}]
     ]
     return run("latency", [*samples, ServerMemory("ours", 500_000_000)], **settings)
 
