@@ -54,7 +54,7 @@ COPY LICENSE ./
 COPY --from=chosen /model models/default
 COPY server server
 # Any user may write to /models, and to a volume that is mounted there while it is empty.
-RUN useradd --system --no-create-home --uid 10001 caption && mkdir --mode 1777 /models
+RUN useradd --no-create-home --uid 10001 caption && mkdir --mode 1777 /models
 USER 10001
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
