@@ -24,11 +24,13 @@ LIBRARIES, COPIES = 1_000_000_000, 3.0
 class CheckpointSize:
     """Bytes of the files that the export needs; `arrived` of `total` are in the hub's cache.
 
-    `total` is None where the hub does not tell.
+    `total` is None where the hub does not tell. `kept` bytes of graphs are there from a run that
+    did not end.
     """
 
     total: int | None
     arrived: int
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def estimate(
     disk = (
         (folders.environment, packages.disk),
         (folders.cache, size - checkpoint.arrived),
-        (folders.models, int(size * (1 + OUTPUT_SHARE[precision]))),
+        (folders.models, max(0, int(size * (1 + OUTPUT_SHARE[precision])) - checkpoint.kept)),
     )
     return Needs(disk, int(LIBRARIES + COPIES * size))
 

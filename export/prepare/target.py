@@ -56,6 +56,11 @@ class Target:
         return self.models / f"{name}-{self.precision}"
 
     @property
+    def work(self) -> Path:
+        """The directory in which the export keeps its stages until it succeeds."""
+        return self.directory.with_name(f".{self.directory.name}.export")
+
+    @property
     def rejected(self) -> Path:
         """The directory to which the export moves a candidate that the gate refuses."""
         return self.directory.with_name(f"{self.directory.name}.rejected")
