@@ -8,8 +8,9 @@ from typing import NoReturn
 from export.prepare.environment import ExportEnvironment
 from export.prepare.preparation import Preparation, export_flags
 from export.prepare.target import PRECISIONS, Target
+from server.captioning.model.manifest import Precision
 
-DEFAULT_PRECISION = "int8"
+DEFAULT_PRECISION: Precision = "int8"
 
 VARIABLES = """\
 variables:

@@ -10,8 +10,8 @@ from export.prepare.needs import (
     compare,
     estimate,
 )
-from export.prepare.target import Precision
 from export.prepare.terminal import gigabytes, say
+from server.captioning.model.manifest import Precision
 
 
 def check(

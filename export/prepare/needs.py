@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from export.prepare.target import Precision
 from export.prepare.terminal import gigabytes
+from server.captioning.model.manifest import Precision
 
 #: Bytes of Salesforce/blip-image-captioning-base, for a hub that does not tell sizes.
 USUAL_CHECKPOINT = 1_000_000_000

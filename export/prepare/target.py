@@ -4,13 +4,13 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from export.prepare.errors import PrepareError, UsageError
 from server.captioning.errors import ModelDirectoryError
 from server.captioning.model.directory import MANIFEST, read_manifest
+from server.captioning.model.manifest import Precision
 
-Precision = Literal["int8", "fp32"]
 PRECISIONS = get_args(Precision)
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)

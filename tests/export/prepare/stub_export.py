@@ -10,13 +10,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Literal, cast
+from typing import cast
 
 from server.captioning.model.directory import FILES, read_manifest, write_manifest
+from server.captioning.model.manifest import Precision
 from tests.committed_model import MODEL
 
 
-def main(source: str, output: Path, precision: str) -> int:
+def main(source: str, output: Path, *flags: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     print(f"stub: process {os.getpid()}: {' '.join(sys.argv[1:])}", file=sys.stderr, flush=True)
@@ -30,7 +31,8 @@ def main(source: str, output: Path, precision: str) -> int:
         case "failed":
             print("export: the disk is full; free some.", file=sys.stderr)
             return 1
-    publish(source, output, precision)
+    given = dict(zip(flags[::2], flags[1::2], strict=False))
+    publish(source, output, given["--precision"], given["--name"])
     return 0
 
 
@@ -46,7 +48,7 @@ def wait(gate: Path) -> None:
         pass
 
 
-def publish(source: str, output: Path, precision: str) -> None:
+def publish(source: str, output: Path, precision: str, name: str) -> None:
     partial = output.with_name(f".{output.name}.partial")
     partial.mkdir()
     for file in FILES:
@@ -54,8 +56,8 @@ def publish(source: str, output: Path, precision: str) -> None:
     manifest = replace(
         read_manifest(MODEL),
         source=source,
-        precision=cast(Literal["fp32", "int8"], precision),
-        name=output.name,
+        precision=cast(Precision, precision),
+        name=name,
         notice=None,
     )
     write_manifest(partial, manifest)
@@ -63,4 +65,4 @@ def publish(source: str, output: Path, precision: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), sys.argv[sys.argv.index("--precision") + 1]))
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]))
