@@ -60,6 +60,8 @@ async def open_resources(
         "model: %s, %s, digest %.12s; threads: %d",
         *(model.manifest.name, model.manifest.precision, model.digest, model.threads),
     )
+    if model.manifest.notice:
+        logger.info("notice: %s", model.manifest.notice)
     logger.info("access: %s", f"API keys, {len(keys)}" if keys else "open, without API keys")
     admission = Admission(settings.max_in_flight, settings.receive_timeout)
     queue_limit = QueueLimit(settings.queue_size, settings.batch_size)

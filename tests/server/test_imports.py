@@ -122,10 +122,10 @@ def test_third_party_imports(package: str) -> None:
 
 @pytest.mark.parametrize(
     ("package", "allowed"),
-    [("export", ("captioning",)), ("benchmarks", ("captioning", "inference"))],
+    [("export", ("captioning", "settings")), ("benchmarks", ("captioning", "inference"))],
 )
 def test_what_other_commands_import(package: str, allowed: tuple[str, ...]) -> None:
-    """The export imports the server's captioning only, and the benchmarks also its batcher."""
+    """The export imports the server's captioning and options, the benchmarks also its batcher."""
     wrong = [
         f"{file.relative_to(ROOT)} imports {name}"
         for file in sorted(Path(ROOT / package).rglob("*.py"))
