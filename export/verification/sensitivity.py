@@ -29,7 +29,7 @@ from export.verification.simulated_int8 import (
 )
 
 #: Captions along which logits are compared, each of another picture.
-CAPTIONS = 4
+CAPTIONS = 3
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -127,8 +127,8 @@ class SensitivityPass:
     ) -> None:
         self._processor = checkpoint.image_processor
         self._captions = spread(cases, captions)
-        self._model = Captioning(checkpoint)
-        self._layers = list(_layers(self._model))
+        self.model = Captioning(checkpoint)
+        self._layers = list(_layers(self.model))
 
     def __len__(self) -> int:
         return len(self._layers)
@@ -136,7 +136,7 @@ class SensitivityPass:
     @torch.inference_mode()
     def __iter__(self) -> Iterator[Sensitivity]:
         traces = [
-            self._model.trace(
+            self.model.trace(
                 self._processor(case.picture.decode(), return_tensors="pt").pixel_values, caption
             )
             for case, caption in self._captions
@@ -147,7 +147,7 @@ class SensitivityPass:
             yield Sensitivity(layer.name, sum(errors) / len(errors))
 
     def _error(self, layer: Layer, trace: Trace) -> float:
-        found = self._model.logits_again(trace, layer.graph, layer.first)
+        found = self.model.logits_again(trace, layer.graph, layer.first)
         return float((found - trace.logits).abs().mean())
 
 
