@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from export.arguments import parse, required_agreement
+from export.arguments import keeps_more, kept_layers, parse, required_agreement
 from export.errors import ExportError
 from export.output import check_output
 from export.sources import find_source
 from export.terminal.progress import show_steps
-from export.terminal.summary import print_summary
+from export.terminal.summary import print_summary, print_times
 
 
 class Interrupted(BaseException):
@@ -31,12 +31,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruptible():
             run(options)
     except ExportError as exc:
-        print(f"export: {exc}", file=sys.stderr)
+        report(str(exc), exc)
         return 1
     except Interrupted as exc:
-        print(f"export: interrupted; {options.output} was not written.", file=sys.stderr)
+        report(f"interrupted; {options.output} was not written.", exc)
         return 128 + int(exc.args[0])
     return 0
+
+
+def report(message: str, exc: BaseException) -> None:
+    """Print one line: the message, and what the work directory notes about kept stages."""
+    print("export:", message, *getattr(exc, "__notes__", ()), file=sys.stderr)
 
 
 def run(options: Namespace) -> None:
@@ -56,15 +61,18 @@ def run(options: Namespace) -> None:
         gate=Gate(
             precision=options.precision,
             min_agreement=required_agreement(options),
-            kept_fp32=tuple(options.keep_fp32 or ()),
+            kept_fp32=kept_layers(options),
         ),
         name=options.name or options.output.absolute().name,
         images=options.images,
         pictures=options.pictures,
+        auto=keeps_more(options),
+        restart=options.restart,
     )
     with show_steps() as steps:
         manifest = export_model(request, steps)
     print_summary(manifest, options.output)
+    print_times(steps.records)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ ExportError
 ├── OutputError
 ├── QuantisationError
 ├── GraphMismatch
-└── CaptionMismatch
+├── CaptionMismatch
+└── CandidateRefused
 """
 
 
@@ -36,3 +37,7 @@ class GraphMismatch(ExportError):
 
 class CaptionMismatch(ExportError):
     """The model directory gives other captions than transformers."""
+
+
+class CandidateRefused(ExportError):
+    """The int8 candidate differs too often from transformers. It lies beside OUTPUT."""

@@ -8,7 +8,7 @@ from typing import Any
 from export.checkpoint import Checkpoint
 from export.generation import generation_defaults
 from export.graphs import image_embeds_shape
-from export.onnx_configs import OPSET
+from export.onnx_format import OPSET
 from server.captioning.model.directory import FILES, TOKENIZER, sha256_of
 from server.captioning.model.manifest import (
     SCHEMA_VERSION,

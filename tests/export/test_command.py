@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 from pathlib import Path
 
@@ -139,31 +138,6 @@ def test_what_was_downloaded_needs_no_hub_any_more(
             find(REPOSITORY, revision), cwd=ROOT, env=environment(tmp_path, hub), check=True
         )
     subprocess.run(find(REPOSITORY, revision), cwd=ROOT, env=environment(tmp_path), check=True)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_export_leaves_nothing(
-    number: signal.Signals, tiny_checkpoint: Path, output: Path, tmp_path: Path
-) -> None:
-    """Stopped with files already written, it removes them, says so and exits with 128 + signal."""
-    process = subprocess.Popen(
-        command(tiny_checkpoint, output, "--pictures", "100"),
-        cwd=ROOT,
-        env=environment(tmp_path),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    lines = iter(process.stderr.readline, "")
-    assert any(line.startswith("validate decoder_model.onnx") for line in lines)
-    (partial,) = output.parent.iterdir()
-    assert (partial / "decoder_model.onnx").exists()
-    process.send_signal(number)
-    *_, last = lines
-    process.stderr.close()
-    assert process.wait() == 128 + number
-    assert last == f"export: interrupted; {output} was not written.\n"
-    assert os.listdir(output.parent) == []
 
 
 def test_a_disk_that_refuses_leaves_nothing(

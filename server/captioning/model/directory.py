@@ -8,6 +8,8 @@ from server.captioning.errors import ModelDirectoryError
 from server.captioning.model.manifest import Manifest
 
 MANIFEST = "manifest.json"
+#: The manifest of a directory that the export refused.
+REJECTED_MANIFEST = "manifest.rejected.json"
 ENCODER = "encoder_model.onnx"
 DECODER = "decoder_model.onnx"
 TOKENIZER = "tokenizer.json"
@@ -59,6 +61,12 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         text = (directory / MANIFEST).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
+        if (directory / REJECTED_MANIFEST).is_file():
+            raise ModelDirectoryError(
+                f"{directory} is an export that was refused: its captions differ from "
+                f"transformers' more often than --min-agreement allows ({REJECTED_MANIFEST} has "
+                "the figures); export again with --keep-fp32."
+            ) from exc
         raise _unreadable(directory / MANIFEST, exc) from exc
     return Manifest.from_json(text)
 
