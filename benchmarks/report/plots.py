@@ -115,7 +115,7 @@ def load(run: Run[LoadPoint], path: Path) -> None:
         axes.set(xscale="log", yscale="log", ylabel="latency")
         axes.set_xlabel("requests that arrive a second")
         axes.yaxis.set_major_formatter(TIME)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 4, 5, 7)))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
         axes.xaxis.set_major_formatter(NUMBER)
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
