@@ -9,7 +9,8 @@ import pytest
 
 from server.captioning.model.directory import read_manifest
 from tests.export.command import ROOT, command, environment, export, find
-from tests.export.fake_hub import COMMITS, serve_hub
+from tests.hub.fake_hub import serve_hub
+from tests.hub.repositories import COMMITS
 
 pytestmark = pytest.mark.process
 
