@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from export.errors import ExportError, PushError
-from export.hub.upload import check_token, source_licence, upload, upload_size
+from export.hub.upload import check_token, find_licence, upload, upload_size
 from server.captioning.errors import ModelDirectoryError
 from server.captioning.model.directory import ModelDirectory
 from server.hub.progress import size
@@ -62,9 +62,9 @@ def push(directory: Path, repository: str, *, private: bool) -> None:
         checked = ModelDirectory.open(directory)
     except ModelDirectoryError as exc:
         raise PushError(f"{directory} can't be pushed: {exc}") from exc
-    licence = source_licence(checked.manifest)
+    licence = find_licence(checked.manifest, repository)
     if licence.id is None:
-        _report(repository, f"the licence of {checked.manifest.source} is not known; add it there")
+        _report(repository, "the card of the source names no licence; add one to the new card")
     _report(repository, f"{size(upload_size(directory))} ...")
     began = time.perf_counter()
     commit = upload(checked, repository, private=private, licence=licence)

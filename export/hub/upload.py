@@ -30,12 +30,18 @@ def check_token(repository: str) -> None:
         HfApi().whoami()
 
 
-def source_licence(manifest: Manifest) -> Licence:
-    """Return the licence on the card of the checkpoint, as far as the hub tells."""
-    if manifest.revision is None:
-        return Licence()
+def find_licence(manifest: Manifest, repository: str) -> Licence:
+    """Return the licence on the card of the checkpoint, or else on the card that is replaced."""
+    licence = Licence()
+    if manifest.revision is not None:
+        licence = _licence_on_card(manifest.source, manifest.revision)
+    return licence if licence.id else _licence_on_card(repository, None)
+
+
+def _licence_on_card(repository: str, revision: str | None) -> Licence:
+    """Return the licence as far as the hub tells."""
     try:
-        card = HfApi().model_info(manifest.source, revision=manifest.revision).card_data
+        card = HfApi().model_info(repository, revision=revision).card_data
     except (RequestException, OfflineModeIsEnabled):
         return Licence()
     if card is None or not isinstance(card.license, str):

@@ -1,5 +1,7 @@
 """Downloads from a hub on this machine, with real bytes, that break off in the middle."""
 
+import json
+import shutil
 import signal
 import subprocess
 import threading
@@ -126,3 +128,19 @@ def test_without_the_hub_a_partial_download_is_no_checkpoint(
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"export: {REPOSITORY} is not a directory here, and the Hugging Face")
     assert "can't be reached" in line
+
+
+def test_another_architecture_is_refused_before_its_weights(
+    tiny_checkpoint: Path, output: Path, tmp_path: Path
+) -> None:
+    """The configuration tells it, so that no gigabytes are downloaded in vain."""
+    other = tmp_path / "bert"
+    shutil.copytree(tiny_checkpoint, other)
+    config = {"model_type": "bert", "architectures": ["BertForMaskedLM"]}
+    (other / "config.json").write_text(json.dumps(config))
+    line = Line()
+    with serve_hub(REPOSITORY, other, line) as hub:
+        result = export(REPOSITORY, output, home=tmp_path, hub=hub)
+    assert result.returncode == 1
+    assert f"{REPOSITORY} is a checkpoint of BertForMaskedLM" in result.stderr
+    assert line.transfers == []

@@ -107,12 +107,20 @@ def test_a_licence_of_its_own_keeps_name_and_link(model: Path, tmp_path: Path) -
 
 
 def test_a_source_without_a_licence(model: Path, tmp_path: Path) -> None:
-    """The card claims none, and the command says so."""
+    """The command asks for one, which is kept when the model is pushed again."""
     with hub_of_source(tmp_path, "language: en") as (hub, address):
-        done = push(tmp_path, address, model, REPOSITORY)
-    assert done.returncode == 0
-    assert f"the licence of {SOURCE} is not known" in done.stderr
-    assert "license" not in front_matter(committed(hub)["README.md"].read_text())
+        first = push(tmp_path, address, model, REPOSITORY)
+        card = committed(hub)["README.md"].read_text()
+        edited = tmp_path / "README.md"
+        edited.write_text(card.replace("---\n", "---\nlicense: mit\n", 1))
+        hub.repositories[REPOSITORY].commit({"README.md": edited})
+        (model / "manifest.json").write_text((model / "manifest.json").read_text() + "\n")
+        second = push(tmp_path, address, model, REPOSITORY)
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "license" not in front_matter(card)
+    assert "names no licence" in first.stderr
+    assert "names no licence" not in second.stderr
+    assert front_matter(committed(hub)["README.md"].read_text())["license"] == "mit"
 
 
 def test_a_second_push_sends_what_has_changed(model: Path, tmp_path: Path) -> None:
