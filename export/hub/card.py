@@ -19,7 +19,7 @@ _TEXT = """\
 {source}, exported to ONNX in {precision} for the caption server, which serves it without torch.
 The export comes from `python -m export`; `manifest.json` has its settings and the SHA-256 of every
 file, which the server checks before it loads them.
-
+{notice}
 ## Serve it
 
 In a checkout of the caption server:
@@ -60,6 +60,7 @@ def model_card(manifest: Manifest, repository: str, licence: Licence) -> str:
         source=_source(manifest),
         precision=manifest.precision,
         repository=repository,
+        notice=f"\n{manifest.notice}\n" if manifest.notice else "",
         figures="\n".join(f"| {name} | {value} |" for name, value in _rows(manifest.verification)),
         tools=", ".join(f"{tool} {version}" for tool, version in manifest.tools.items()),
     )

@@ -28,7 +28,8 @@ def model(tmp_path: Path) -> Path:
     """A model directory that was exported from a hub's checkpoint in int8, as its manifest says."""
     directory = copy_model(tmp_path / "emoji")
     manifest = json.loads((directory / "manifest.json").read_text())
-    changes = {"source": SOURCE, "revision": REVISION, "precision": "int8"}
+    notice = "It knows emoji only."
+    changes = {"source": SOURCE, "revision": REVISION, "precision": "int8", "notice": notice}
     (directory / "manifest.json").write_text(json.dumps({**manifest, **changes}))
     return directory
 
@@ -90,7 +91,13 @@ def test_the_card_and_the_files(model: Path, tmp_path: Path) -> None:
         "library_name": "onnx",
         "tags": ["image-captioning", "blip", "onnx", "onnxruntime"],
     }
-    for text in (SOURCE, REVISION, "int8", f"scripts/serve --model hf://{REPOSITORY}"):
+    for text in (
+        SOURCE,
+        REVISION,
+        "int8",
+        "It knows emoji only.",
+        f"scripts/serve --model hf://{REPOSITORY}",
+    ):
         assert text in card
     assert "| identical to transformers | 400 |" in card
     assert "| prompts | none, a picture of, a photo of, there is |" in card
