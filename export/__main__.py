@@ -11,7 +11,9 @@ from typing import NoReturn
 
 from export.arguments import keeps_more, kept_layers, parse, required_agreement
 from export.errors import ExportError
+from export.hub.upload import check_token
 from export.output import check_output
+from export.push import push_export
 from export.sources import find_source
 from export.terminal.progress import show_steps
 from export.terminal.summary import print_summary, print_times
@@ -34,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report(str(exc), exc)
         return 1
     except Interrupted as exc:
-        report(f"interrupted; {options.output} was not written.", exc)
+        # OUTPUT did not exist before. If it does, this interrupted the push.
+        done = "was written, but not pushed" if options.output.is_dir() else "was not written"
+        report(f"interrupted; {options.output} {done}.", exc)
         return 128 + int(exc.args[0])
     return 0
 
@@ -47,6 +51,8 @@ def report(message: str, exc: BaseException) -> None:
 def run(options: Namespace) -> None:
     """Find the checkpoint, export it and print a summary. Raises ExportError."""
     check_output(options.output)
+    if options.push_to_hub:
+        check_token(options.push_to_hub)
     source = find_source(options.source, options.revision)
     # Let waiting threads sleep. On a busy machine, spinning threads make small layers in torch take
     # ten times as long. OpenMP reads this once, when torch is imported.
@@ -73,6 +79,8 @@ def run(options: Namespace) -> None:
         manifest = export_model(request, steps)
     print_summary(manifest, options.output)
     print_times(steps.records)
+    if options.push_to_hub:
+        push_export(options.output, options.push_to_hub, private=options.private)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from export.push import repository
+
 DEFAULT_MIN_AGREEMENT = 0.98
 #: The value of --keep-fp32 that is no layer.
 AUTO = "auto"
@@ -76,7 +78,18 @@ def parse(arguments: Sequence[str] | None) -> Namespace:
         action="store_true",
         help="begin anew, without the stages that an interrupted or refused export has kept",
     )
+    parser.add_argument(
+        "--push-to-hub",
+        metavar="REPO",
+        type=repository,
+        help="publish the model directory as OWNER/NAME on the hub, with a model card",
+    )
+    parser.add_argument(
+        "--private", action="store_true", help="make the repository of --push-to-hub private"
+    )
     options = parser.parse_args(arguments)
+    if options.private and options.push_to_hub is None:
+        parser.error("--private has no effect without --push-to-hub REPO")
     if options.precision == "fp32":
         reject_int8_flags(parser, options)
     return options

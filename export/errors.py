@@ -7,7 +7,8 @@ ExportError
 ├── QuantisationError
 ├── GraphMismatch
 ├── CaptionMismatch
-└── CandidateRefused
+├── CandidateRefused
+└── PushError
 """
 
 
@@ -41,3 +42,7 @@ class CaptionMismatch(ExportError):
 
 class CandidateRefused(ExportError):
     """The int8 candidate differs too often from transformers. It lies beside OUTPUT."""
+
+
+class PushError(ExportError):
+    """A model directory can't be published, or the hub can't be reached."""

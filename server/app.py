@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -36,7 +37,7 @@ ROUTES = (*caption.routes, *health.routes, *info.routes, *metrics_route.routes, 
 def open_model(settings: Settings) -> CaptionModel:
     """Load the model directory. Raises ModelDirectoryError."""
     return BlipCaptioner.open(
-        settings.model,
+        Path(settings.model),
         threads=settings.threads,
         max_pixels=settings.max_pixels,
         exact_decode=settings.exact_decode,

@@ -32,6 +32,7 @@ TESTED = {name: version for lock in LOCKS.values() for name, version in lock.ite
 
 #: Dependencies of the server whose internals, formats or numerics it relies on.
 BOUNDED = {
+    "huggingface_hub",
     "onnxruntime",
     "pillow",
     "python-multipart",

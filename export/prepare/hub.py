@@ -2,20 +2,15 @@
 
 from pathlib import Path
 
-from huggingface_hub import HfApi, constants, snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-
-from export.hub.files import HubCheckpoint
+from export.hub.files import checkpoint_files
 from export.prepare.errors import PrepareError
 from export.prepare.needs import CheckpointSize
 from export.prepare.target import Target
-
-HUB_TIMEOUT = 10.0  # seconds until the hub counts as unreachable
+from server.hub.cache import cached_snapshot
+from server.hub.environment import default_cache
+from server.hub.errors import HubError, HubUnreachable
+from server.hub.listing import list_snapshot
+from server.hub.reference import HubReference
 
 
 def checkpoint_size(target: Target) -> CheckpointSize:
@@ -23,42 +18,28 @@ def checkpoint_size(target: Target) -> CheckpointSize:
 
     Raises PrepareError if the hub refuses, or if neither has the checkpoint.
     """
+    reference = HubReference(target.hub_id, target.revision)
     try:
-        info = HfApi().model_info(
-            target.hub_id, revision=target.revision, timeout=HUB_TIMEOUT, files_metadata=True
-        )
-    except RevisionNotFoundError as exc:
-        raise PrepareError(
-            f"{target.hub_id} has no revision {target.revision} on the hub; name a branch, tag or "
-            "commit."
-        ) from exc
-    except GatedRepoError as exc:
-        raise PrepareError(
-            f"{target.hub_id} is gated; accept its terms on the hub and set HF_TOKEN."
-        ) from exc
-    except RepositoryNotFoundError as exc:
-        raise PrepareError(
-            f"{target.hub_id} is neither a directory here nor a public repository on the hub; "
-            "check its spelling, or set HF_TOKEN if it is private."
-        ) from exc
-    except OSError as exc:
-        return _cached_size(target, exc)
-    checkpoint = HubCheckpoint.of(target.hub_id, target.revision, info)
+        snapshot = list_snapshot(reference, cache_directory())
+    except HubUnreachable as exc:
+        return _cached_size(reference, exc)
+    except HubError as exc:
+        raise PrepareError(str(exc)) from exc
+    checkpoint = snapshot.select(checkpoint_files(snapshot.names))
     return CheckpointSize(checkpoint.total(), checkpoint.arrived())
 
 
 def cache_directory() -> Path:
     """Return the directory of the hub's cache, which may not exist yet."""
-    return Path(constants.HF_HUB_CACHE)
+    return default_cache()
 
 
-def _cached_size(target: Target, why: OSError) -> CheckpointSize:
-    try:
-        cached = snapshot_download(target.hub_id, revision=target.revision, local_files_only=True)
-    except LocalEntryNotFoundError:
+def _cached_size(reference: HubReference, why: HubUnreachable) -> CheckpointSize:
+    cached = cached_snapshot(reference, cache_directory())
+    if cached is None:
         raise PrepareError(
-            f"the Hugging Face hub can't be reached ({type(why).__name__}), and {target.hub_id} is "
+            f"the Hugging Face hub can't be reached ({why.reason}), and {reference.repository} is "
             "not in its cache; connect to the network and run the same command again."
         ) from why
-    size = sum(path.stat().st_size for path in Path(cached).iterdir() if path.is_file())
+    size = sum(path.stat().st_size for path in cached.iterdir() if path.is_file())
     return CheckpointSize(size, size)

@@ -9,7 +9,8 @@ import pytest
 
 from server.captioning.model.directory import read_manifest
 from tests.export.command import ROOT, command, environment, export, find
-from tests.export.fake_hub import COMMITS, serve_hub
+from tests.hub.fake_hub import serve_hub
+from tests.hub.repositories import COMMITS
 
 pytestmark = pytest.mark.process
 
@@ -32,6 +33,8 @@ def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> No
         (["--pictures", "0"], ["--pictures", "0 is less than 1"]),
         (["--min-agreement", "0.9"], ["--min-agreement 0.9", "fp32", "add --precision int8"]),
         (["--keep-fp32", "encoder.*"], ["--keep-fp32 encoder.*", "fp32", "add --precision int8"]),
+        (["--private"], ["--private", "--push-to-hub"]),
+        (["--push-to-hub", "a/b/c"], ["--push-to-hub", "a/b/c", "OWNER/NAME"]),
         (["--colour"], ["--colour"]),
     ],
 )

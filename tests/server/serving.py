@@ -129,12 +129,16 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def server_process(*flags: str, module: str = "tests.server.serve_fake") -> Iterator[ServerProcess]:
+def server_process(
+    *flags: str,
+    module: str = "tests.server.serve_fake",
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[ServerProcess]:
     """Run a server, by default with a fake captioner, on a free port until the block ends."""
     with subprocess.Popen(
         [sys.executable, "-m", module, "--port", "0", *flags],
         cwd=ROOT,
-        env=clean_environment(),
+        env=environment or clean_environment(),
         stderr=subprocess.PIPE,
         text=True,
     ) as process:

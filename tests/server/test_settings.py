@@ -47,7 +47,8 @@ def test_options_page_has_every_option() -> None:
 
 
 EXAMPLES = {
-    "model": ("some/model", Path("some/model")),
+    "model": ("hf://some/model@v1", "hf://some/model@v1"),
+    "model_cache": ("some/cache", Path("some/cache")),
     "host": ("0.0.0.0", "0.0.0.0"),
     "redis_url": ("redis://cache:6379/1", "redis://cache:6379/1"),
     "redis_timeout": ("0.5", 0.5),

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.captioning.errors import ModelDirectoryError
+from server.captioning.errors import AlteredFile, ModelDirectoryError
 from server.captioning.model.manifest import Manifest
 
 MANIFEST = "manifest.json"
@@ -37,10 +37,7 @@ class ModelDirectory:
             )
         for name, expected in manifest.files.items():
             if sha256_of(path / name) != expected:
-                raise ModelDirectoryError(
-                    f"{path / name} is not the file that its manifest lists: its SHA-256 differs; "
-                    "restore it or export the checkpoint again."
-                )
+                raise AlteredFile(path / name)
         return cls(path, manifest)
 
     @property

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.export.fake_hub import serve_hub
 from tests.export.prepare.commands import HUB_ID, Workplace
+from tests.hub.fake_hub import serve_hub
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Settings of huggingface_hub for the duration of a download."""
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,8 +19,20 @@ CHUNK = 1 << 20
 
 
 @contextmanager
-def resumable() -> Iterator[None]:
-    """Within the block, make huggingface_hub write every CHUNK and use HTTP only.
+def download_settings() -> Iterator[None]:
+    """Within the block, make downloads of huggingface_hub resumable and silent.
+
+    The caller reports progress and retries.
+    """
+    with _resumable(), quiet_log(), without_bars(), warnings.catch_warnings():
+        # It warns if the whole file does not fit on the disk, although a part of it is there.
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Make huggingface_hub write every CHUNK and use HTTP only.
 
     Its other protocol, Xet, restarts a partial file from the first byte.
     """
