@@ -11,7 +11,7 @@ ARCHITECTURE = "BlipForConditionalGeneration"
 # A checkpoint has at least one file of each row.
 REQUIRED = (
     ("config.json",),
-    ("preprocessor_config.json",),
+    ("preprocessor_config.json", "processor_config.json"),  # the second from transformers 5
     ("tokenizer.json", "vocab.txt"),
     (
         "model.safetensors",
