@@ -14,6 +14,12 @@ from export.sources import Source
 if TYPE_CHECKING:  # transformers 5 warns where this class is imported without torchvision
     from transformers import BlipImageProcessor
 
+# Before transformers 5 this setting is a dictionary. 5 saves a list, which 4 can't load. The tokens
+# in it are in tokenizer.json too, as special ones.
+TOKENIZER_SETTINGS: dict[str, Any] = (
+    {"extra_special_tokens": {}} if int(transformers.__version__.partition(".")[0]) < 5 else {}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -54,7 +60,9 @@ def load_checkpoint(source: Source) -> Checkpoint:
             output_loading_info=True,
         )
         images = _image_processor().from_pretrained(source.directory, local_files_only=True)
-        tokenizer = BertTokenizerFast.from_pretrained(source.directory, local_files_only=True)
+        tokenizer = BertTokenizerFast.from_pretrained(
+            source.directory, local_files_only=True, **TOKENIZER_SETTINGS
+        )
     # The exception for a broken file depends on its format and can be of nearly any type.
     except Exception as exc:
         raise SourceError(

@@ -12,7 +12,7 @@ CONFIG = "config.json"
 # A checkpoint has at least one file of each row.
 REQUIRED = (
     (CONFIG,),
-    ("preprocessor_config.json",),
+    ("preprocessor_config.json", "processor_config.json"),  # the second from transformers 5
     ("tokenizer.json", "vocab.txt"),
     (
         "model.safetensors",
