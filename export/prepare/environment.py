@@ -36,7 +36,7 @@ class ExportEnvironment:
 
     def to_install(self) -> EnvironmentSize:
         """Return the size of what is not installed yet."""
-        is_there = self.is_given or any(self.directory.glob("installed*"))
+        is_there = self.is_given or (self.directory / "installed-export").exists()
         return PRESENT if is_there else environment_to_install(self.index)
 
     def install(self, lock: Lock) -> None:

@@ -19,10 +19,13 @@ def export(target: Target, python: Path, flags: tuple[str, ...], lock: Lock) -> 
             "finished stages are kept: run the same command again to continue."
         )
     if status and _is_newer(target.rejected, began):
+        retry = (
+            'run the same command with EXPORT_FLAGS="--keep-fp32 auto" to keep layers in fp32 '
+            "until it passes, without another download, or "
+        )
         raise PrepareError(
             f"the export refused {target.precision} and left the candidate in {target.rejected}; "
-            'set EXPORT_FLAGS="--keep-fp32 auto" and run the same command again to retry with '
-            "fewer layers in int8, or run it with --precision fp32."
+            f"{'' if 'auto' in flags else retry}run it with --precision fp32."
         )
     if status:
         raise ExportFailed(status)

@@ -23,7 +23,7 @@ def test_the_path_is_the_only_output(workplace: Workplace) -> None:
     assert ended.stdout == f"{workplace.models / DIRECTORY}\n"
     named, needs, export, ready = ended.stderr
     assert named == f"prepare: {HUB_ID} in int8 -> {workplace.models / DIRECTORY}"
-    assert needs.startswith("prepare: download: checkpoint 1 MB; disk: 2 MB needed, ")
+    assert needs.startswith("prepare: download: checkpoint 1 MB; disk: 3 MB needed, ")
     assert "memory: 1.0 GB needed, " in needs
     assert export.endswith(f"{HUB_ID} {workplace.models / DIRECTORY} --precision int8 --name blip")
     assert ready.startswith(f"prepare: {workplace.models / DIRECTORY} is ready after ")
