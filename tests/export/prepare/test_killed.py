@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,12 @@ START = ("--model", HUB_ID, "--precision", "fp32", *FLAGS)
 def partial_bytes(workplace: Workplace) -> int:
     """Return how many bytes of the weights are in the hub's cache."""
     files = (workplace.home / "hub").rglob("*.incomplete")
-    return sum(path.stat().st_size for path in files)
+    total = 0
+    for path in files:
+        # A file that is complete by now has been renamed.
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
 
 
 def kill_both(workplace: Workplace, running: Running) -> None:
