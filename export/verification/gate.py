@@ -6,25 +6,23 @@ from pathlib import Path
 
 from export.checkpoint import Checkpoint
 from export.errors import CaptionMismatch
-from export.onnx_configs import BlipOnnxConfig
+from export.onnx_format import GRAPH_TOLERANCE
 from export.terminal.progress import Steps
 from export.verification.logits import logit_error, runtime_logits, transformers_logits
 from export.verification.parity import (
     PROMPTS,
     Case,
     TokenIds,
+    agreement,
     cases_for,
     check_equal,
-    runtime_captions,
     searches_for,
-    transformers_captions,
 )
 from export.verification.pictures import Picture
-from export.verification.sensitivity import layer_sensitivities
+from export.verification.verdict import Verdict
 from server.captioning.model.manifest import Precision
 
 LOGIT_CASES = 8  # captions whose logits are compared; each has hundreds of thousands of numbers
-NAMED_LAYERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,76 +33,51 @@ class Gate:
     min_agreement: float
     kept_fp32: tuple[str, ...]
 
-    def verify(
-        self, checkpoint: Checkpoint, directory: Path, pictures: Sequence[Picture], steps: Steps
-    ) -> dict[str, object]:
-        """Return figures for the manifest. Raises CaptionMismatch."""
-        searches = searches_for(checkpoint.generation.num_beams)
-        cases = cases_for(pictures, searches)
-        steps.announce(announcement(len(pictures), searches))
-        # The pipelines run one after the other, because their thread pools would compete.
-        expected = steps.each(
-            "caption with transformers",
-            transformers_captions(checkpoint, cases),
-            len(cases),
-            "captions",
-        )
-        found = steps.each(
-            "caption with ONNX Runtime", runtime_captions(directory, cases), len(cases), "captions"
-        )
-        try:
-            agreement = check_equal(cases, expected, found, self.min_agreement)
-        except CaptionMismatch as exc:
-            if self.precision == "fp32":
-                raise
-            advice = self._advice(checkpoint, cases, expected, steps)
-            raise CaptionMismatch(f"{exc} {advice}") from exc
+    def cases(self, checkpoint: Checkpoint, pictures: Sequence[Picture]) -> list[Case]:
+        """Return the captions to compare."""
+        return cases_for(pictures, searches_for(checkpoint.generation.num_beams))
+
+    def judge(
+        self,
+        reference: Sequence[TokenIds],
+        found: Sequence[TokenIds],
+        cases: Sequence[Case],
+        checkpoint: Checkpoint,
+        directory: Path,
+        steps: Steps,
+    ) -> Verdict:
+        """Compare the captions of a model directory with transformers'."""
+        measured = agreement(reference, found)
         figures: dict[str, object] = {
-            "graph_tolerance": BlipOnnxConfig.ATOL_FOR_VALIDATION,
-            "pictures": len(pictures),
+            "graph_tolerance": GRAPH_TOLERANCE,
+            "pictures": len({case.picture.name for case in cases}),
             "prompts": list(PROMPTS),
-            "num_beams": list(searches),
-            "captions": agreement.captions,
-            "identical_to_transformers": agreement.identical,
+            "num_beams": list(dict.fromkeys(case.num_beams for case in cases)),
+            "captions": measured.captions,
+            "identical_to_transformers": measured.identical,
         }
         if self.precision == "int8":
             figures |= {
                 "min_agreement": self.min_agreement,
-                "kept_fp32": list(self.kept_fp32),
-                "token_agreement": round(agreement.tokens, 4),
-                **_logit_figures(checkpoint, directory, cases, expected, steps),
+                "token_agreement": round(measured.tokens, 4),
+                **_logit_figures(checkpoint, directory, cases, reference, steps),
             }
-        return figures
-
-    def _advice(
-        self,
-        checkpoint: Checkpoint,
-        cases: Sequence[Case],
-        captions: Sequence[TokenIds],
-        steps: Steps,
-    ) -> str:
-        """Name the layers whose quantisation changes the logits most, and the remedies."""
-        with steps.step("rank the layers by their int8 error"):
-            layers = sorted(
-                layer_sensitivities(checkpoint, cases[:1], captions[:1]),
-                key=lambda each: -each.error,
-            )
-        worst = ", ".join(f"{each.layer} ({each.error:.2g})" for each in layers[:NAMED_LAYERS])
-        return (
-            f"--min-agreement requires {self.min_agreement:.1%} equal captions. The layers that "
-            f"change the logits most: {worst}; keep them in fp32 with --keep-fp32, compare on "
-            "pictures of your own with --images, or lower --min-agreement."
-        )
+        try:
+            check_equal(cases, reference, found, self.min_agreement)
+        except CaptionMismatch as exc:
+            return Verdict("refused", figures, str(exc))
+        summary = f"{measured.identical} of {measured.captions} captions equal transformers'"
+        return Verdict("accepted", figures, summary)
 
 
-def announcement(pictures: int, searches: Sequence[int | None]) -> str:
+def announcement(cases: Sequence[Case]) -> str:
     """Say how many captions are compared, and of what."""
+    searches = dict.fromkeys(case.num_beams for case in cases)
     beams = ", ".join("not given" if each is None else str(each) for each in searches)
-    captions = pictures * len(PROMPTS) * len(searches)
     return (
-        f"compare {captions} captions of ONNX Runtime with transformers': {pictures} pictures x "
-        f"{len(PROMPTS)} prompts x {len(searches)} searches (num_beams {beams}); "
-        "--pictures changes the number"
+        f"compare {len(cases)} captions of ONNX Runtime with transformers': "
+        f"{len({case.picture.name for case in cases})} pictures x {len(PROMPTS)} prompts x "
+        f"{len(searches)} searches (num_beams {beams}); --pictures changes the number"
     )
 
 

@@ -43,7 +43,7 @@ def test_a_graph_with_other_numbers_fails(
         other = type(graph.module)(model)
         validate_graph(type(graph)(graph.file, other, graph.config, graph.validated_at), *arguments)
 
-    monkeypatch.setattr("export.pipeline.validate_graph", validate_against_other_weights)
+    monkeypatch.setattr("export.convert.validate_graph", validate_against_other_weights)
     (tmp_path / "models").mkdir()
     assert main([str(tiny_checkpoint), str(tmp_path / "models" / "tiny")]) == 1
     message = capsys.readouterr().err.splitlines()[-1]

@@ -1,0 +1,61 @@
+"""kill -9 in the middle of the work, with the real export of a tiny checkpoint."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from export.hub.client import CHUNK
+
+from tests.export.fake_hub import WEIGHTS, Line, blob_of, serve_hub
+from tests.export.prepare.commands import HUB_ID, Running, Workplace
+from tests.export.prepare.test_serve import FLAGS, SERVE, caption
+from tests.server.serving import wait_until
+
+pytestmark = pytest.mark.process
+
+START = ("--model", HUB_ID, "--precision", "fp32", *FLAGS)
+
+
+def partial_bytes(workplace: Workplace, weights: Path) -> int:
+    """Return how many bytes of the weights are in the hub's cache."""
+    blobs = workplace.home / "hub" / "hub" / "models--someone--blip" / "blobs"
+    try:
+        return (blobs / f"{blob_of(weights)}.incomplete").stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def kill_both(workplace: Workplace, running: Running) -> None:
+    """Kill the command first, so that it can't tell the export to end."""
+    running.process.kill()
+    running.process.wait()
+    os.kill(int((workplace.models / ".prepare.lock").read_text()), signal.SIGKILL)
+
+
+def test_killed_twice_it_ends_in_a_caption(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """Killed in the download and in the export, the third run of one command goes on and serves."""
+    more = {"VENV_EXPORT": sys.prefix, "EXPORT_FLAGS": "--pictures 1"}
+    weights = tiny_checkpoint / WEIGHTS
+    released, line = threading.Event(), Line(breaks=(CHUNK + 10, None))
+    line.stalled = released
+    with serve_hub(HUB_ID, tiny_checkpoint, line) as hub:
+        workplace = Workplace(tmp_path, hub, more)
+        with workplace.start(*START, module=SERVE) as running:
+            wait_until(lambda: partial_bytes(workplace, weights) == CHUNK)
+            kill_both(workplace, running)
+        released.set()
+
+        with workplace.start(*START, module=SERVE) as running:
+            running.line_with("caption with transformers")
+            kill_both(workplace, running)
+        size = weights.stat().st_size
+        assert [(each.start, each.sent) for each in line.transfers[1:]] == [(CHUNK, size - CHUNK)]
+        assert not (workplace.models / "someone--blip-fp32").exists()
+
+        with workplace.start(*START, module=SERVE) as running:
+            assert caption(running)["model"] == "blip"
+        assert "stage fp32: kept from an earlier run" in running.lines
+    assert len(line.transfers) == 2
