@@ -12,7 +12,7 @@ from server.hub.client import CHUNK
 from tests.export.prepare.commands import HUB_ID, Running, Workplace
 from tests.export.prepare.test_serve import FLAGS, SERVE, caption
 from tests.hub.fake_hub import serve_hub
-from tests.hub.repositories import WEIGHTS, Line
+from tests.hub.repositories import WEIGHTS, Line, blob_of
 from tests.server.serving import wait_until
 
 pytestmark = pytest.mark.process
