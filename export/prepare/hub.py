@@ -1,4 +1,4 @@
-"""Ask the hub how large a checkpoint is, and find what of it is in the hub's cache."""
+"""Ask the hub how large a checkpoint is, and find what of the work is on disk already."""
 
 from pathlib import Path
 
@@ -18,15 +18,16 @@ def checkpoint_size(target: Target) -> CheckpointSize:
 
     Raises PrepareError if the hub refuses, or if neither has the checkpoint.
     """
-    reference = HubReference(target.hub_id, target.revision)
+    reference, kept = HubReference(target.hub_id, target.revision), _size(target.work)
     try:
         snapshot = list_snapshot(reference, cache_directory())
     except HubUnreachable as exc:
-        return _cached_size(reference, exc)
+        size = _cached_size(reference, exc)
+        return CheckpointSize(size, size, kept)
     except HubError as exc:
         raise PrepareError(str(exc)) from exc
     checkpoint = snapshot.select(checkpoint_files(snapshot.names))
-    return CheckpointSize(checkpoint.total(), checkpoint.arrived())
+    return CheckpointSize(checkpoint.total(), checkpoint.arrived(), kept)
 
 
 def cache_directory() -> Path:
@@ -34,12 +35,16 @@ def cache_directory() -> Path:
     return default_cache()
 
 
-def _cached_size(reference: HubReference, why: HubUnreachable) -> CheckpointSize:
+def _cached_size(reference: HubReference, why: HubUnreachable) -> int:
     cached = cached_snapshot(reference, cache_directory())
     if cached is None:
         raise PrepareError(
             f"the Hugging Face hub can't be reached ({why.reason}), and {reference.repository} is "
             "not in its cache; connect to the network and run the same command again."
         ) from why
-    size = sum(path.stat().st_size for path in cached.iterdir() if path.is_file())
-    return CheckpointSize(size, size)
+    return _size(cached)
+
+
+def _size(directory: Path) -> int:
+    """Return the bytes of the files below a directory, 0 if it is not there."""
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())

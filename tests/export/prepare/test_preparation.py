@@ -152,6 +152,14 @@ def test_a_checkpoint_in_the_cache_needs_no_hub(workplace: Workplace) -> None:
     assert "checkpoint 2 MB (2 MB of it here already)" in ended.stderr[1]
 
 
+def test_kept_stages_are_not_needed_again(workplace: Workplace) -> None:
+    """The graphs of a run that did not end take no further disk."""
+    stage = workplace.models / f".{DIRECTORY}.export" / "fp32"
+    stage.mkdir(parents=True)
+    (stage / "encoder_model.onnx").write_bytes(bytes(1_000_000))
+    assert "disk: 2 MB needed" in workplace.run(HUB_ID).stderr[1]
+
+
 @pytest.mark.parametrize(
     ("hub_id", "flags", "words"),
     [
