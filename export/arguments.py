@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from export.push import repository
 
+# On photographs, with near ties counted as agreement. docs/export.md has the reasons.
 DEFAULT_MIN_AGREEMENT = 0.98
 #: The value of --keep-fp32 that is no layer.
 AUTO = "auto"
@@ -39,14 +40,15 @@ def parse(arguments: Sequence[str] | None) -> Namespace:
         choices=["fp32", "int8"],
         default="fp32",
         help="fp32: every caption equals transformers' token for token; int8: faster and smaller, "
-        "and a share of the captions has to equal them, see --min-agreement (default: fp32)",
+        "and a share of the captions has to agree with them, see --min-agreement (default: fp32)",
     )
     parser.add_argument(
         "--min-agreement",
         metavar="SHARE",
         type=share,
-        help="share of captions, from 0 to 1, that have to equal transformers' token for token; "
-        f"only with --precision int8 (default: {DEFAULT_MIN_AGREEMENT})",
+        help="share of captions, from 0 to 1, that should agree with transformers', near ties "
+        "counted as agreement; the export warns below it, and fails where the whole 95%% interval "
+        f"is below it; only with --precision int8 (default: {DEFAULT_MIN_AGREEMENT})",
     )
     parser.add_argument(
         "--keep-fp32",
@@ -63,15 +65,17 @@ def parse(arguments: Sequence[str] | None) -> Namespace:
         "--images",
         metavar="DIR",
         type=Path,
-        help="compare captions on the pictures in DIR (default: on generated pictures)",
+        help="compare captions on the pictures in DIR (default: with int8 on the photographs that "
+        "ship with the export, with fp32 on generated pictures)",
     )
     parser.add_argument(
         "--pictures",
         metavar="N",
         type=positive,
-        help="compare captions on at most N pictures, each with four prompts and two or three "
-        "searches: the checkpoint's own, greedy, three beams (default: all in DIR, else 2 to 100 "
-        "generated ones by the size of the model, which takes about a minute on two cores)",
+        help="compare captions on at most N pictures, each with four prompts; with fp32 also with "
+        "two or three searches: the checkpoint's own, greedy, three beams (default: all in DIR or "
+        "all photographs; with fp32 2 to 100 generated ones by the size of the model, which takes "
+        "about a minute on two cores)",
     )
     parser.add_argument(
         "--restart",

@@ -22,14 +22,10 @@ from export.stages.keys import captions_key, graphs_key
 from export.terminal.progress import Steps
 from export.terminal.quiet import quiet
 from export.verification.gate import Gate, announcement
-from export.verification.parity import (
-    PROMPTS,
-    Case,
-    TokenIds,
-    searches_for,
-    transformers_captions,
-)
+from export.verification.parity import PROMPTS, Case, TokenIds, searches_for
+from export.verification.photographs import read_photographs
 from export.verification.pictures import Picture, default_count, generate_pictures, read_pictures
+from export.verification.reference import transformers_captions
 from server.captioning.model.manifest import Manifest
 
 GRAPHS, REFERENCE = "fp32", "reference"
@@ -38,7 +34,7 @@ CAPTIONS = "captions.json"
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """One export. `images` None: generated pictures. `pictures` None: a default number of them.
+    """One export. `images` None: the precision's own pictures. `pictures` None: a default number.
 
     `auto` asks for retries that keep more layers in fp32 than the gate's, and `restart` for none of
     an earlier run's stages.
@@ -68,7 +64,7 @@ def export_model(request: ExportRequest, steps: Steps) -> Manifest:
         with steps.step(f"load {request.source.name}"):
             checkpoint = load_checkpoint(request.source)
             key = graphs_key(request.source)
-        pictures = given or generate_pictures(request.pictures or _default_count(checkpoint))
+        pictures = given or _default_pictures(request, checkpoint)
         material = _prepare(request, checkpoint, key, pictures, work, steps)
         candidate = make_candidate(material, request.gate.kept_fp32)
         if candidate.refused and request.auto:
@@ -147,6 +143,10 @@ def _refuse(material: Material, candidate: Candidate, output: Path) -> Candidate
     )
 
 
-def _default_count(checkpoint: Checkpoint) -> int:
+def _default_pictures(request: ExportRequest, checkpoint: Checkpoint) -> list[Picture]:
+    """Return photographs for int8. Return generated pictures of many shapes and modes for fp32."""
+    if request.gate.precision == "int8":
+        return read_photographs()[: request.pictures]
     searches = searches_for(checkpoint.generation.num_beams)
-    return default_count(checkpoint.parameters, len(PROMPTS) * len(searches))
+    count = default_count(checkpoint.parameters, len(PROMPTS) * len(searches))
+    return generate_pictures(request.pictures or count)

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from export.__main__ import main
 from export.retries import counts
 from export.stages.directory import work_path
+from export.verification.parity import Case, TokenIds
 from server.captioning.captioner import BlipCaptioner
 from server.captioning.errors import ModelDirectoryError
 from server.captioning.model.directory import read_manifest
@@ -22,7 +24,7 @@ from tests.export.damage import damage_mlp
 #: Wide enough for int8 to be near fp32 except in the damaged layer.
 GEOMETRY = Geometry(32, 8, 64, 2, 2, 64, 2, 2, max_positions=32)
 DAMAGED = "encoder.layers.1.mlp.fc2"
-FLAGS = ("--precision", "int8", "--pictures", "3", "--min-agreement", "0.5")
+FLAGS = ("--precision", "int8", "--pictures", "10", "--min-agreement", "0.5")
 KEPT = [f"stage {name}: kept from an earlier run" for name in ("fp32", "reference")]
 
 
@@ -73,7 +75,7 @@ def test_a_refused_candidate_is_kept_and_not_served(refused: Path) -> None:
     found = sorted(os.listdir(refused.parent))
     assert found == [work_path(refused).name, rejected.name]
     manifest = json.loads((rejected / "manifest.rejected.json").read_text())
-    assert manifest["verification"]["identical_to_transformers"] < 18
+    assert manifest["verification"]["identical_to_transformers"] < 20
     with pytest.raises(ModelDirectoryError, match="an export that was refused"):
         BlipCaptioner.open(rejected)
 
@@ -102,10 +104,14 @@ def test_auto_keeps_layers_until_the_gate_passes(checkpoint: Path, refused: Path
     assert read_manifest(refused).verification["kept_fp32"] == [DAMAGED]
 
 
-def test_auto_gives_up(checkpoint: Path, refused: Path) -> None:
+def test_auto_gives_up(checkpoint: Path, refused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a quarter of the layers does not suffice, the last candidate is refused as any other."""
-    flags = ("--precision", "int8", "--pictures", "3", "--min-agreement", "1")
-    lines = run(checkpoint, refused, *flags, "--keep-fp32", "auto", "decoder.*.key", code=1)
+
+    def wrong_captions(_: Path, cases: Sequence[Case]) -> Iterator[TokenIds]:
+        return ((30522, 7) for _ in cases)
+
+    monkeypatch.setattr("export.candidate.runtime_captions", wrong_captions)
+    lines = run(checkpoint, refused, *FLAGS, "--keep-fp32", "auto", "decoder.*.key", code=1)
     assert sum(line.startswith("try") for line in lines) == 1 + 2 * 4
     manifest = json.loads(
         (refused.with_name("blip.rejected") / "manifest.rejected.json").read_text()
