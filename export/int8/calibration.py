@@ -122,7 +122,8 @@ def each(change: Change) -> Change:
 def relative_error(found: Tensor, exact: Tensor) -> Tensor:
     """Return each row's error as a share of its length."""
     lengths = torch.linalg.vector_norm(exact, dim=-1).clamp(min=torch.finfo().tiny)
-    return torch.linalg.vector_norm(found - exact, dim=-1) / lengths
+    errors: Tensor = torch.linalg.vector_norm(found - exact, dim=-1)
+    return errors / lengths
 
 
 def softmax_error(found: Tensor, exact: Tensor) -> Tensor:
