@@ -121,7 +121,7 @@ def each(change: Change) -> Change:
 
 def relative_error(found: Tensor, exact: Tensor) -> Tensor:
     """Return each row's error as a share of its length."""
-    lengths = torch.linalg.vector_norm(exact, dim=-1).clamp(min=torch.finfo().tiny)
+    lengths: Tensor = torch.linalg.vector_norm(exact, dim=-1).clamp(min=torch.finfo().tiny)
     errors: Tensor = torch.linalg.vector_norm(found - exact, dim=-1)
     return errors / lengths
 

@@ -39,7 +39,7 @@ MAX_KEPT = 0.5
 
 
 def smooth(checkpoint: Checkpoint, pictures: Sequence[Picture], steps: Steps) -> Smoothing:
-    """Rescale a checkpoint's channels in place, calibrated on the first of the pictures."""
+    """Rescale a checkpoint's channels in place, calibrated on some of the pictures."""
     smoothing = find_smoothing(checkpoint, pictures, steps)
     smoothing.apply(checkpoint.model)
     return smoothing
@@ -53,7 +53,7 @@ def smooth_in_stage(
     steps: Steps,
 ) -> Smoothing:
     """Do the same with factors that are a stage. `key` says what the checkpoint depends on."""
-    calibration = hashlib.sha256(b"".join(each.data for each in pictures[:PICTURES])).hexdigest()
+    calibration = hashlib.sha256(b"".join(each.data for each in chosen(pictures))).hexdigest()
     stage = work.stage(
         STAGE,
         {**key, "calibration pictures": calibration},
@@ -76,17 +76,17 @@ def find_smoothing(checkpoint: Checkpoint, pictures: Sequence[Picture], steps: S
     factors: dict[str, Tensor] = {}
     dominated: dict[str, float] = {}
     with steps.step("calibrate int8", len(layers) + 1, "layers") as advance:
-        pixel_values = pixel_values_of(checkpoint, pictures[:PICTURES])
+        pixel_values = pixel_values_of(checkpoint, chosen(pictures))
         hidden_states = model.vision_model.embeddings(pixel_values)
         for index, layer in enumerate(layers):
             found = vision_products(layer, hidden_states)
             hidden_states = found.output
-            chosen = {
+            of_layer = {
                 name: choose_factors(list(found.reading(name).values()))
                 for name in vision_foldings(layer)
             }
-            factors |= {f"encoder.layers.{index}.{name}": each for name, each in chosen.items()}
-            errors = dominated_by_tokens(found, chosen)
+            factors |= {f"encoder.layers.{index}.{name}": each for name, each in of_layer.items()}
+            errors = dominated_by_tokens(found, of_layer)
             dominated |= {f"encoder.layers.{index}.{name}": each for name, each in errors.items()}
             advance()
         image_embeds = model.vision_model.post_layernorm(hidden_states)
@@ -111,6 +111,11 @@ def dominated_by_tokens(layer: VisionProducts, factors: Mapping[str, Tensor]) ->
         if error > MAX_ERROR and error > MAX_RATIO * product.error_by_row(by_product.get(name)):
             errors[name] = error
     return errors
+
+
+def chosen(pictures: Sequence[Picture]) -> Sequence[Picture]:
+    """Return the pictures to calibrate on, evenly spread."""
+    return pictures[:: max(1, len(pictures) // PICTURES)][:PICTURES]
 
 
 def pixel_values_of(checkpoint: Checkpoint, pictures: Iterable[Picture]) -> Tensor:

@@ -127,6 +127,8 @@ def test_factors_are_powers_of_two_within_bounds() -> None:
         assert (mantissas == 0.5).all()
         assert ((exponents - 1).abs() <= MAX_EXPONENT).all()
         assert factors[[0, 2]].tolist() == [1, 1]
+    for factors in candidates(torch.zeros(2), weights[:2]):
+        assert factors.tolist() == [1, 1]
 
 
 def test_int8_is_as_exact_with_outlier_channels_as_without(
