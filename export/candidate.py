@@ -9,6 +9,7 @@ from pathlib import Path
 from export.checkpoint import Checkpoint
 from export.errors import CaptionMismatch
 from export.int8.quantise import quantise
+from export.int8.rescaling import Smoothing
 from export.manifest import describe
 from export.stages.digests import Key
 from export.stages.directory import WorkDirectory
@@ -27,7 +28,7 @@ class Material:
     """What the candidates of one export are made from and judged by.
 
     `graphs` has the fp32 graphs and the tokenizer. `reference` has transformers' caption for each
-    of `cases`, and `key` says what it depends on.
+    of `cases`, and `key` says what it depends on. `smoothing` was applied to the checkpoint.
     """
 
     checkpoint: Checkpoint
@@ -39,6 +40,7 @@ class Material:
     name: str
     work: WorkDirectory
     steps: Steps
+    smoothing: Smoothing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ def make_candidate(material: Material, kept: tuple[str, ...]) -> Candidate:
     verdict = _judge(material, directory)
     figures = verdict.figures
     if material.gate.precision == "int8":
-        figures = {**figures, "kept_fp32": list(kept)}
+        smoothing = material.smoothing.figures if material.smoothing else {}
+        figures = {**figures, **smoothing, "kept_fp32": list(kept)}
     elif verdict.decision == "refused":
         raise CaptionMismatch(verdict.summary)
     manifest = replace(unverified, verification=figures)

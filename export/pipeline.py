@@ -12,6 +12,8 @@ from pathlib import Path
 from export.candidate import Candidate, Material, make_candidate
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.errors import CandidateRefused
+from export.int8.rescaling import Smoothing
+from export.int8.smoothing import smooth_in_stage
 from export.manifest import write_tokenizer
 from export.output import publish, reject
 from export.retries import advice, retry
@@ -65,8 +67,12 @@ def export_model(request: ExportRequest, steps: Steps) -> Manifest:
             checkpoint = load_checkpoint(request.source)
             key = graphs_key(request.source)
         pictures = given or _default_pictures(request, checkpoint)
-        material = _prepare(request, checkpoint, key, pictures, work, steps)
-        candidate = make_candidate(material, request.gate.kept_fp32)
+        smoothing = None
+        if request.gate.precision == "int8":
+            smoothing = smooth_in_stage(checkpoint, pictures, key, work, steps)
+        material = _prepare(request, checkpoint, key, smoothing, pictures, work, steps)
+        kept = (*request.gate.kept_fp32, *(smoothing.kept_fp32 if smoothing else ()))
+        candidate = make_candidate(material, kept)
         if candidate.refused and request.auto:
             candidate = retry(material, candidate)
         if candidate.refused:
@@ -81,11 +87,13 @@ def _prepare(
     request: ExportRequest,
     checkpoint: Checkpoint,
     key: Key,
+    smoothing: Smoothing | None,
     pictures: Sequence[Picture],
     work: WorkDirectory,
     steps: Steps,
 ) -> Material:
     """Run the stages that candidates need, or take them from an earlier run."""
+    key = {**key, "rescaling": smoothing.digest if smoothing else ""}
     graphs = work.stage(GRAPHS, key, lambda target: _write_graphs(checkpoint, target, steps))
     cases = request.gate.cases(checkpoint, pictures)
     steps.announce(announcement(cases))
@@ -103,6 +111,7 @@ def _prepare(
         name=request.name,
         work=work,
         steps=steps,
+        smoothing=smoothing,
     )
 
 

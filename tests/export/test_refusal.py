@@ -25,7 +25,7 @@ from tests.export.damage import damage_mlp
 GEOMETRY = Geometry(32, 8, 64, 2, 2, 64, 2, 2, max_positions=32)
 DAMAGED = "encoder.layers.1.mlp.fc2"
 FLAGS = ("--precision", "int8", "--pictures", "10", "--min-agreement", "0.5")
-KEPT = [f"stage {name}: kept from an earlier run" for name in ("fp32", "reference")]
+KEPT = [f"stage {name}: kept from an earlier run" for name in ("rescaling", "fp32", "reference")]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,9 @@ def test_a_refusal_names_the_damaged_layer(refusal: tuple[Path, list[str]]) -> N
     assert f"The layers that change the logits most: {DAMAGED} (" in last
     assert f"The refused candidate is {directory / 'blip.rejected'}." in last
     assert "--keep-fp32 auto" in last
-    assert "Run the command again to continue after fp32, reference, sensitivity," in last
+    assert (
+        "Run the command again to continue after rescaling, fp32, reference, sensitivity," in last
+    )
 
 
 def test_a_refused_candidate_is_kept_and_not_served(refused: Path) -> None:
@@ -124,7 +126,9 @@ def test_a_misspelt_layer_keeps_the_stages(checkpoint: Path, refused: Path) -> N
     """The error names examples, and the next run continues."""
     *_, last = run(checkpoint, refused, *FLAGS, "--keep-fp32", "encoder.nothing", code=1)
     assert "--keep-fp32 encoder.nothing fits no layer" in last
-    assert "Run the command again to continue after fp32, reference, sensitivity," in last
+    assert (
+        "Run the command again to continue after rescaling, fp32, reference, sensitivity," in last
+    )
 
 
 def test_a_directory_in_the_way_of_a_refusal_is_named(checkpoint: Path, output: Path) -> None:
