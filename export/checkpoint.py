@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # transformers 5 warns where this class is imported without t
 # Before transformers 5 this setting is a dictionary. 5 saves a list, which 4 can't load. The tokens
 # in it are in tokenizer.json too, as special ones.
 TOKENIZER_SETTINGS: dict[str, Any] = (
-    {"extra_special_tokens": {}} if int(transformers.__version__.partition(".")[0]) < 5 else {}
+    {"extra_special_tokens": {}} if transformers.__version__.startswith("4.") else {}
 )
 
 
