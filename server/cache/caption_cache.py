@@ -28,6 +28,8 @@ _POLL_SECONDS = 0.025
 class StoreBackedCache:
     """A CaptionCache in a Store. `ttl` is the time to live of an entry, in seconds."""
 
+    near_hits = 0
+
     def __init__(self, store: Store, breaker: CircuitBreaker, ttl: int) -> None:
         self.store = store
         self.breaker = breaker
@@ -38,6 +40,9 @@ class StoreBackedCache:
     @property
     def is_open(self) -> bool:
         return self.breaker.is_open
+
+    def recall(self, key: str) -> Caption | None:
+        return None
 
     def entry(self, key: str) -> CacheEntry:
         return StoreBackedEntry(self, key)

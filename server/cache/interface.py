@@ -28,7 +28,7 @@ class CacheEntry(Protocol):
 
 
 class CaptionCache(Protocol):
-    """Captions by key."""
+    """Captions by key. An entry reaches the shared store; `recall` stays in the process."""
 
     @property
     def errors(self) -> int:
@@ -38,6 +38,13 @@ class CaptionCache(Protocol):
     def is_open(self) -> bool:
         """Whether the circuit breaker is open, so that no request uses the store."""
 
+    @property
+    def near_hits(self) -> int:
+        """The number of captions that `recall` gave."""
+
+    def recall(self, key: str) -> Caption | None:
+        """Return the caption if the process itself has it, at once."""
+
     def entry(self, key: str) -> CacheEntry: ...
 
 
@@ -46,6 +53,10 @@ class NoCache:
 
     errors = 0
     is_open = False
+    near_hits = 0
+
+    def recall(self, key: str) -> Caption | None:
+        return None
 
     def entry(self, key: str) -> CacheEntry:
         return self

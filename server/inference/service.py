@@ -1,4 +1,4 @@
-"""Caption requests: look-up, single flight, lease, decoding, continuous batching, store."""
+"""Caption requests: caches, single flight, lease, decoding, continuous batching, store."""
 
 from collections.abc import Coroutine
 from time import perf_counter
@@ -87,9 +87,11 @@ class CaptionService:
         """
         generation_request = self._model.resolve(request.prompt, request.options)
         key = self._key(request, generation_request)
-        entry = self._cache.entry(key)
         began = perf_counter()
         phases: dict[Phase, float] = {}
+        if not request.refresh and (found := self._cache.recall(key)):
+            return CaptionResult(key, found, "HIT", {"cache": perf_counter() - began})
+        entry = self._cache.entry(key)
         if not request.refresh:
             found = await entry.get()
             phases["cache"] = perf_counter() - began
@@ -123,7 +125,7 @@ class CaptionService:
         """
         began = perf_counter()
         key = self._key(request, self._model.resolve(request.prompt, request.options))
-        found = await self._cache.entry(key).get()
+        found = self._cache.recall(key) or await self._cache.entry(key).get()
         phases: dict[Phase, float] = {"cache": perf_counter() - began}
         return CaptionResult(key, found, "HIT", phases) if found else None
 
