@@ -1,9 +1,22 @@
 """The cache of captions as the inference service uses it, and a cache that stores nothing."""
 
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Protocol
 
 from server.captioning.caption import Caption
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The outcome of `lead_or_wait`: a caption, or None for the leader, which has to infer it.
+
+    `waited` is the seconds that the request waited for the replica that held the lease; 0.0 if it
+    waited for none.
+    """
+
+    caption: Caption | None = None
+    waited: float = 0.0
 
 
 class CacheEntry(Protocol):
@@ -18,12 +31,12 @@ class CacheEntry(Protocol):
     async def put(self, caption: Caption) -> None:
         """Store a caption until its time to live ends."""
 
-    def lead_or_wait(self) -> AbstractAsyncContextManager[Caption | None]:
-        """Take the lease on the key, or wait for the replica that holds it.
+    def lead_or_wait(self) -> AbstractAsyncContextManager[Lead]:
+        """Look the caption up. If there is none, lead, or wait for the replica that does.
 
-        Entering the context yields None to the leader, which infers the caption and calls `put`
-        inside the context. It yields the caption if another replica has stored it. At most one
-        replica leads at a time while the store works. The time to enter is the lease phase.
+        Look-up and lease take one round trip. The leader infers the caption and calls `put` inside
+        the context, which stores it and releases the lease in one round trip. At most one replica
+        leads at a time while the store works.
         """
 
 
@@ -67,5 +80,5 @@ class NoCache:
     async def put(self, caption: Caption) -> None:
         return None
 
-    def lead_or_wait(self) -> AbstractAsyncContextManager[Caption | None]:
-        return nullcontext()
+    def lead_or_wait(self) -> AbstractAsyncContextManager[Lead]:
+        return nullcontext(Lead())

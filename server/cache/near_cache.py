@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-from server.cache.interface import CacheEntry, CaptionCache
+from server.cache.interface import CacheEntry, CaptionCache, Lead
 from server.captioning.caption import Caption
 
 #: The fraction of the time to live that a caption stays. So it outlives its entry in the shared
@@ -84,8 +84,8 @@ class _NearEntry:
         await self._far.put(caption)
 
     @asynccontextmanager
-    async def lead_or_wait(self) -> AsyncIterator[Caption | None]:
-        async with self._far.lead_or_wait() as found:
-            if found:
-                self._near.keep(self._key, found)
-            yield found
+    async def lead_or_wait(self) -> AsyncIterator[Lead]:
+        async with self._far.lead_or_wait() as lead:
+            if lead.caption:
+                self._near.keep(self._key, lead.caption)
+            yield lead
