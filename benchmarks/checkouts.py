@@ -7,8 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from benchmarks.errors import Unavailable
-from benchmarks.project import ROOT
 
+ROOT = Path(__file__).parents[1]
 #: The code that decides what an export writes: its graphs and its manifest.
 EXPORT_CODE = ("export/**/*.py", "server/captioning/**/manifest.py")
 

@@ -1,9 +1,14 @@
 """Recorded runs: rows, the conditions of the measurement, and their JSON form."""
 
 import json
+import platform
+import re
 import sys
 from argparse import Namespace
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import distributions
+from os import environ
 from pathlib import Path
 from time import strftime
 from types import ModuleType
@@ -11,11 +16,56 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarks.environment import Environment
 from benchmarks.errors import Unavailable
+from benchmarks.rows import LatencyRow, LoadPoint, PipelineRow, RooflineRow
+from server.captioning.threads import available_threads
+
+PACKAGES = ("onnxruntime", "torch", "transformers", "openvino", "nncf", "numpy", "pillow", "redis")
+#: Instruction sets that decide the speed of int8 and bf16 arithmetic.
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 
 Row = TypeVar("Row")
 Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """`threads` is the number that inference uses, `cores` the number this process may use."""
+
+    date: str
+    cpu: str
+    cores: int
+    threads: int
+    system: str
+    versions: dict[str, str]
+
+    @classmethod
+    def here(cls, threads: int) -> "Environment":
+        """Describe this machine now."""
+        info = Path("/proc/cpuinfo")
+        text = info.read_text() if info.exists() else ""
+        name = re.search(r"model name\s*: (.*)", text)
+        features = [each for each in FEATURES if re.search(rf"\b{each}\b", text)]
+        huge_pages = "hugetlb=1" in environ.get("GLIBC_TUNABLES", "")
+        installed = {each.name.lower(): each.version for each in distributions()}
+        return cls(
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            cpu=f"{name[1] if name else platform.machine()} ({', '.join(features)})",
+            cores=available_threads(),
+            threads=threads,
+            system=platform.system() + (", malloc in huge pages" if huge_pages else ""),
+            versions={
+                "python": platform.python_version(),
+                **{each: installed[each] for each in PACKAGES if each in installed},
+            },
+        )
+
+    def __str__(self) -> str:
+        tools = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        return (
+            f"{self.cpu}, {self.cores} cores, {self.system}; threads: {self.threads}; {tools}; "
+            f"{self.date}"
+        )
 
 
 @dataclass(slots=True)
@@ -38,6 +88,17 @@ class Run(Generic[Row]):
         print(f"{strftime('%H:%M:%S')} {self.benchmark}: {step}", file=sys.stderr, flush=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The runs of all benchmarks; None for one that an interruption left out."""
+
+    size: str
+    roofline: Run[RooflineRow] | None = None
+    latency: Run[LatencyRow] | None = None
+    load: Run[LoadPoint] | None = None
+    pipelines: Run[PipelineRow] | None = None
+
+
 def measured(name: str, benchmark: ModuleType, options: Namespace) -> Run[Any]:
     """Run a benchmark to its end or until Ctrl-C. Raises BenchmarkError, ModelDirectoryError."""
     run: Run[Any] = Run(name, Environment.here(options.threads))
@@ -48,20 +109,12 @@ def measured(name: str, benchmark: ModuleType, options: Namespace) -> Run[Any]:
     return run
 
 
-def write_json(record: object, path: Path) -> None:
-    """Write a Run, or a dataclass of Runs, with floats rounded to six digits after the point."""
+def write_json(record: Run[Any] | Report, path: Path) -> None:
+    """Write a record as JSON, with floats rounded to six digits after the point."""
+    text = TypeAdapter(type(record)).dump_json(record)
+    rounded = json.loads(text, parse_float=lambda digits: round(float(digits), 6))
     path.parent.mkdir(parents=True, exist_ok=True)
-    fields = asdict(
-        record,  # type: ignore[call-overload]
-        dict_factory=lambda fields: {name: _rounded(value) for name, value in fields},
-    )
-    path.write_text(json.dumps(fields, separators=(",", ":")) + "\n", encoding="utf-8")
-
-
-def _rounded(value: object) -> object:
-    if isinstance(value, float):
-        return round(value, 6)
-    return [_rounded(each) for each in value] if isinstance(value, tuple) else value
+    path.write_text(json.dumps(rounded, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 def read_json(kind: type[Record], path: Path) -> Record:

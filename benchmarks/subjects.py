@@ -1,15 +1,19 @@
 """The models to measure with, in the forms that servers and pipelines read."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.checkouts import Checkout
+from benchmarks.checkouts import ROOT, Checkout
 from benchmarks.errors import Unavailable
-from benchmarks.project import ModelDirectoryError, read_manifest
+from benchmarks.processes import process
+from server.captioning.errors import ModelDirectoryError
+from server.captioning.model.directory import read_manifest
 
 WORK = Path(__file__).parent / ".work"
 BASE = "base"
 BASE_LABEL = "base geometry, random weights"
+VOCABULARY = ROOT / "models" / "emoji_blip" / "checkpoint" / "vocab.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +49,29 @@ class Subject:
 
 
 def find_subject(name: str) -> Subject:
-    """Return the base model of `python -m benchmarks checkpoint`, or that of a model directory.
+    """Return the base model, made now if need be, or that of a model directory.
 
     The directory may hold the checkpoint of its export as `checkpoint`. Raises Unavailable.
     """
-    directory = WORK / BASE if name == BASE else Path(name)
+    if name == BASE:
+        checkpoint = WORK / BASE / "checkpoint"
+        if not checkpoint.is_dir():
+            print(f"making {checkpoint}: 1 GB, two minutes", file=sys.stderr, flush=True)
+            with process() as other:
+                other.submit(_make_base, checkpoint).result()
+        return Subject(BASE_LABEL, checkpoint.parent, checkpoint, {})
+    directory = Path(name)
     checkpoint = directory / "checkpoint"
     weights = ("model.safetensors", "pytorch_model.bin")
     found = checkpoint if any((checkpoint / each).is_file() for each in weights) else None
-    if name == BASE:
-        if found is None:
-            raise Unavailable(
-                f"{BASE_LABEL}: not made yet; run `python -m benchmarks checkpoint` once, "
-                "or choose another model with --model DIR"
-            )
-        return Subject(BASE_LABEL, directory, found, {})
     try:
         manifest = read_manifest(directory)
     except ModelDirectoryError as exc:
         raise Unavailable(str(exc)) from exc
     return Subject(manifest.name, WORK / manifest.name, found, {manifest.precision: directory})
+
+
+def _make_base(checkpoint: Path) -> None:
+    from benchmarks.random_weights import make_checkpoint
+
+    make_checkpoint(checkpoint, VOCABULARY)

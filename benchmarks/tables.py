@@ -1,12 +1,12 @@
-"""Tables for the terminal and for Markdown pages, and the formats of their cells."""
+"""Tables in Markdown, aligned so that a terminal shows them too, and the formats of their cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
-import rich.table
-from rich.console import Console
+import numpy as np
 
-from benchmarks.summaries import Summary
+PERCENTILES = ("n", "p50", "p90", "p99", "min", "max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +19,35 @@ class Table:
     note: str = ""
 
     def to_markdown(self) -> str:
-        rule = ("---", *["---:"] * (len(self.columns) - 1))
-        lines = [f"| {' | '.join(cells)} |" for cells in (self.columns, rule, *self.rows)]
+        cells = (self.columns, *self.rows)
+        first, *others = (max(3, *map(len, column)) for column in zip(*cells, strict=True))
+        header, *lines = (
+            " | ".join([name.ljust(first), *map(str.rjust, figures, others)])
+            for name, *figures in cells
+        )
+        rule = " | ".join(["-" * first, *("-" * (width - 1) + ":" for width in others)])
+        table = "\n".join(f"| {line} |" for line in (header, rule, *lines))
         note = f"\n{self.note}\n" if self.note else ""
-        return f"**{self.title}**\n\n" + "\n".join(lines) + f"\n{note}"
+        return f"**{self.title}**\n\n{table}\n{note}"
 
 
-def print_tables(tables: Sequence[Table], console: Console) -> None:
-    for table in tables:
-        shown = rich.table.Table(title=table.title, caption=table.note or None)
-        for index, name in enumerate(table.columns):
-            # Figures may wrap in a narrow terminal, names must stay whole.
-            shown.add_column(name, justify="right" if index else "left", no_wrap=not index)
-        for row in table.rows:
-            shown.add_row(*row)
-        console.print(shown)
+def percentile(values: Sequence[float], rank: int) -> float | None:
+    """Interpolate a percentile linearly; None below 100 / (100 - rank) values.
+
+    With fewer values none lies beyond the percentile, and the figure would restate the maximum.
+    """
+    if len(values) * (100 - rank) < 100:
+        return None
+    return float(np.percentile(values, rank))
+
+
+def percentiles(seconds: Sequence[float]) -> tuple[str, ...]:
+    """Format the cells of PERCENTILES; empty where the sample does not support them."""
+    if not seconds:
+        return ("0", *[""] * (len(PERCENTILES) - 1))
+    high = (percentile(seconds, 90), percentile(seconds, 99))
+    shown = (median(seconds), *high, min(seconds), max(seconds))
+    return (str(len(seconds)), *map(duration, shown))
 
 
 def duration(seconds: float | None) -> str:
@@ -42,25 +56,6 @@ def duration(seconds: float | None) -> str:
         return ""
     value, unit = (seconds, "s") if seconds >= 1 else (seconds * 1000, "ms")
     return f"{value:#.3g}".removesuffix(".") + f" {unit}"
-
-
-def with_spread(summary: Summary) -> str:
-    """Format the median, then the least and the greatest value."""
-    if summary.count == 1:
-        return duration(summary.p50)
-    low, high = duration(summary.min), duration(summary.max)
-    return f"{duration(summary.p50)} ({low} to {high})"
-
-
-def percentiles(summary: Summary | None) -> tuple[str, ...]:
-    """Format the cells of PERCENTILES; empty where the sample does not support them."""
-    if summary is None:
-        return ("0", *[""] * (len(PERCENTILES) - 1))
-    shown = (summary.p50, summary.p90, summary.p99, summary.min, summary.max)
-    return (str(summary.count), *map(duration, shown))
-
-
-PERCENTILES = ("n", "p50", "p90", "p99", "min", "max")
 
 
 def times(factor: float) -> str:

@@ -1,19 +1,24 @@
 """Load a BLIP captioning checkpoint with transformers and check that it can be exported."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import (
-    BertTokenizerFast,
-    BlipForConditionalGeneration,
-    BlipImageProcessor,
-    GenerationConfig,
-)
+import transformers
+from transformers import BertTokenizerFast, BlipForConditionalGeneration, GenerationConfig
 
 from export.errors import SourceError
 from export.generation import check_generation
 from export.sources import Source
+
+if TYPE_CHECKING:  # transformers 5 warns where this class is imported without torchvision
+    from transformers import BlipImageProcessor
+
+# Before transformers 5 this setting is a dictionary. 5 saves a list, which 4 can't load. The tokens
+# in it are in tokenizer.json too, as special ones.
+TOKENIZER_SETTINGS: dict[str, Any] = (
+    {"extra_special_tokens": {}} if int(transformers.__version__.partition(".")[0]) < 5 else {}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ class Checkpoint:
 
     source: Source
     model: BlipForConditionalGeneration
-    image_processor: BlipImageProcessor
+    image_processor: "BlipImageProcessor"
     tokenizer: BertTokenizerFast
 
     @property
@@ -54,8 +59,10 @@ def load_checkpoint(source: Source) -> Checkpoint:
             local_files_only=True,
             output_loading_info=True,
         )
-        images = BlipImageProcessor.from_pretrained(source.directory, local_files_only=True)
-        tokenizer = BertTokenizerFast.from_pretrained(source.directory, local_files_only=True)
+        images = _image_processor().from_pretrained(source.directory, local_files_only=True)
+        tokenizer = BertTokenizerFast.from_pretrained(
+            source.directory, local_files_only=True, **TOKENIZER_SETTINGS
+        )
     # The exception for a broken file depends on its format and can be of nearly any type.
     except Exception as exc:
         raise SourceError(
@@ -70,6 +77,15 @@ def load_checkpoint(source: Source) -> Checkpoint:
     checkpoint = Checkpoint(source, model.eval(), images, tokenizer)
     _check_supported(checkpoint)
     return checkpoint
+
+
+def _image_processor() -> Any:
+    """Return the class that resizes with Pillow, as the runtime does.
+
+    transformers 5 gives it a name of its own and resizes with torchvision in BlipImageProcessor.
+    """
+    pillow = getattr(transformers, "BlipImageProcessorPil", None)
+    return pillow or transformers.BlipImageProcessor
 
 
 def _check_supported(checkpoint: Checkpoint) -> None:

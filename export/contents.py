@@ -7,11 +7,12 @@ from typing import Any
 from export.errors import SourceError
 
 ARCHITECTURE = "BlipForConditionalGeneration"
+CONFIG = "config.json"
 
 # A checkpoint has at least one file of each row.
 REQUIRED = (
-    ("config.json",),
-    ("preprocessor_config.json",),
+    (CONFIG,),
+    ("preprocessor_config.json", "processor_config.json"),  # the second from transformers 5
     ("tokenizer.json", "vocab.txt"),
     (
         "model.safetensors",
@@ -25,8 +26,7 @@ REQUIRED = (
 def check_contents(directory: Path, name: str) -> None:
     """Check architecture and files. Raises SourceError naming `name` and what is wrong."""
     # The architecture comes first: the missing files of another model are of no interest.
-    if (directory / "config.json").is_file():
-        _check_architecture(directory, name)
+    check_architecture(directory, name)
     for files in REQUIRED:
         if not any((directory / file).is_file() for file in files):
             raise SourceError(
@@ -35,9 +35,12 @@ def check_contents(directory: Path, name: str) -> None:
             )
 
 
-def _check_architecture(directory: Path, name: str) -> None:
+def check_architecture(directory: Path, name: str) -> None:
+    """Check the architecture that config.json names, if it is there. Raises SourceError."""
+    if not (directory / CONFIG).is_file():
+        return
     try:
-        config: dict[str, Any] = json.loads((directory / "config.json").read_bytes())
+        config: dict[str, Any] = json.loads((directory / CONFIG).read_bytes())
     except ValueError as exc:
         raise SourceError(
             f"{name}/config.json is not JSON: {exc}; save the checkpoint again."

@@ -21,11 +21,11 @@ from transformers import BlipForConditionalGeneration
 from export.errors import GraphMismatch
 from export.graphs import DecoderStep, PictureEncoder
 from export.onnx_configs import (
-    OPSET,
     BlipOnnxConfig,
     DecoderStepOnnxConfig,
     PictureEncoderOnnxConfig,
 )
+from export.onnx_format import OPSET
 from server.captioning.model.directory import DECODER, ENCODER
 
 TASK = "image-to-text"

@@ -6,7 +6,9 @@ ExportError
 ├── OutputError
 ├── QuantisationError
 ├── GraphMismatch
-└── CaptionMismatch
+├── CaptionMismatch
+├── CandidateRefused
+└── PushError
 """
 
 
@@ -36,3 +38,11 @@ class GraphMismatch(ExportError):
 
 class CaptionMismatch(ExportError):
     """The model directory gives other captions than transformers."""
+
+
+class CandidateRefused(ExportError):
+    """The int8 candidate differs too often from transformers. It lies beside OUTPUT."""
+
+
+class PushError(ExportError):
+    """A model directory can't be published, or the hub can't be reached."""

@@ -1,9 +1,11 @@
 """Read the generation settings that BLIP's generate uses, and refuse unsupported ones.
 
 `BlipForConditionalGeneration.generate` calls the text decoder's generate. That one reads the
-decoder's own GenerationConfig, which transformers 4.57.6 derives from `text_config` in config.json.
-The checkpoint's generation_config.json and the top level of config.json have no effect.
+decoder's own GenerationConfig, which transformers derives from `text_config` in config.json. The
+checkpoint's generation_config.json and the top level of config.json have no effect.
 """
+
+from dataclasses import fields, replace
 
 from transformers import GenerationConfig
 
@@ -13,14 +15,7 @@ from server.captioning.model.manifest import GenerationDefaults
 from server.captioning.options import GenerationOptions
 
 # The settings that the runtime's greedy and beam search implement.
-SUPPORTED = {
-    "early_stopping",
-    "length_penalty",
-    "max_length",
-    "no_repeat_ngram_size",
-    "num_beams",
-    "repetition_penalty",
-}
+SUPPORTED = {field.name for field in fields(GenerationDefaults)}
 
 # The settings that change no caption: BLIP's generate overrides the token ids, sampling is refused
 # by do_sample, no assistant model is passed, and the others affect speed or metadata.
@@ -54,20 +49,26 @@ WITHOUT_EFFECT = {
     "use_cache",
 }
 
+# What generate uses for a setting that is None: in transformers 5 each that the checkpoint lacks.
+UNSET = GenerationDefaults(
+    max_length=20,
+    num_beams=1,
+    repetition_penalty=1.0,
+    no_repeat_ngram_size=0,
+    length_penalty=1.0,
+    early_stopping=False,
+)
+# Values without an effect, beside None, False and 0.
+NEUTRAL = {"encoder_repetition_penalty": 1.0, "num_beam_groups": 1, "num_return_sequences": 1}
+
 # A prompt of the verification, such as "a picture of", takes 4 tokens, and a caption at least one.
 SHORTEST_MAX_LENGTH = 5
 
 
 def generation_defaults(generation: GenerationConfig) -> GenerationDefaults:
     """Return the settings of the text decoder's GenerationConfig for the manifest."""
-    return GenerationDefaults(
-        max_length=generation.max_length,
-        num_beams=generation.num_beams,
-        repetition_penalty=generation.repetition_penalty,
-        no_repeat_ngram_size=generation.no_repeat_ngram_size,
-        length_penalty=generation.length_penalty,
-        early_stopping=generation.early_stopping,
-    )
+    given = {name: getattr(generation, name) for name in SUPPORTED}
+    return replace(UNSET, **{name: value for name, value in given.items() if value is not None})
 
 
 def check_generation(generation: GenerationConfig, positions: int, name: str) -> None:
@@ -76,15 +77,16 @@ def check_generation(generation: GenerationConfig, positions: int, name: str) ->
     `positions` is the number of the text decoder's position embeddings.
     """
     _check_known(generation, name)
-    if not SHORTEST_MAX_LENGTH <= generation.max_length <= positions:
+    settings = generation_defaults(generation)
+    if not SHORTEST_MAX_LENGTH <= settings.max_length <= positions:
         allowed = f"between {SHORTEST_MAX_LENGTH} and {positions}, the positions of the decoder"
-        raise out_of_range(name, "max_length", generation.max_length, allowed)
+        raise out_of_range(name, "max_length", settings.max_length, allowed)
     try:
         GenerationOptions(
-            num_beams=generation.num_beams,
-            repetition_penalty=generation.repetition_penalty,
-            no_repeat_ngram_size=generation.no_repeat_ngram_size,
-            length_penalty=generation.length_penalty,
+            num_beams=settings.num_beams,
+            repetition_penalty=settings.repetition_penalty,
+            no_repeat_ngram_size=settings.no_repeat_ngram_size,
+            length_penalty=settings.length_penalty,
         )
     except OptionOutOfRange as exc:
         raise out_of_range(name, exc.name, exc.value, exc.allowed) from exc
@@ -101,7 +103,8 @@ def _check_known(generation: GenerationConfig, name: str) -> None:
     default = GenerationConfig()
     for option in sorted(vars(default).keys() - SUPPORTED - WITHOUT_EFFECT):
         value = getattr(generation, option)
-        if not option.startswith("_") and value != getattr(default, option):
+        without_effect = (None, False, getattr(default, option), NEUTRAL.get(option))
+        if not option.startswith("_") and value not in without_effect:
             raise SourceError(
                 f"{name} generates with {option}={value}, which is not supported; "
                 "remove it from text_config of config.json."

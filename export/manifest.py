@@ -1,5 +1,6 @@
 """Describe a checkpoint and its exported files in a manifest."""
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from export.checkpoint import Checkpoint
 from export.generation import generation_defaults
 from export.graphs import image_embeds_shape
-from export.onnx_configs import OPSET
+from export.onnx_format import OPSET
 from server.captioning.model.directory import FILES, TOKENIZER, sha256_of
 from server.captioning.model.manifest import (
     SCHEMA_VERSION,
@@ -53,7 +54,18 @@ def describe(checkpoint: Checkpoint, directory: Path, name: str, precision: Prec
         files={file: sha256_of(directory / file) for file in FILES},
         tools={tool: version(tool) for tool in TOOLS},
         verification={},
+        notice=_notice(checkpoint),
     )
+
+
+def _notice(checkpoint: Checkpoint) -> str | None:
+    """Return the key `notice` of the checkpoint's config.json as one line, or None.
+
+    It is this project's own key. transformers keeps keys that it does not know.
+    """
+    config: object = json.loads((checkpoint.source.directory / "config.json").read_bytes())
+    notice = config.get("notice") if isinstance(config, dict) else None
+    return " ".join(notice.split()) if isinstance(notice, str) else None
 
 
 def _image_settings(checkpoint: Checkpoint) -> ImageSettings:

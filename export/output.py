@@ -1,12 +1,11 @@
-"""Create the model directory atomically: complete, or not at all."""
+"""Check OUTPUT, and move a finished candidate there or, if it is refused, beside it."""
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from export.errors import OutputError
+from server.captioning.model.directory import MANIFEST, REJECTED_MANIFEST
 
 
 def check_output(output: Path) -> None:
@@ -18,27 +17,32 @@ def check_output(output: Path) -> None:
         raise OutputError(
             f"{output} can't be made: {parent} is not a directory; make it or name another OUTPUT."
         )
-
-
-@contextmanager
-def atomic_directory(output: Path) -> Iterator[Path]:
-    """Yield an empty temporary directory and rename it to `output` when the block succeeds.
-
-    The temporary directory is a sibling of `output`, so that the rename stays within one file
-    system. Any exception, an interruption included, removes it. Raises OutputError for an OSError
-    within the block.
-    """
-    output = output.absolute()
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    try:
-        partial.mkdir()
-        yield partial
-        check_output(output)
-        partial.rename(output)
-    except OSError as exc:
+    rejected = rejected_path(output)
+    if os.path.lexists(rejected) and not (rejected / REJECTED_MANIFEST).is_file():
         raise OutputError(
-            f"{output} can't be written: {exc.strerror or exc}; free or change the disk and "
-            "export again."
-        ) from exc
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            f"{rejected} is needed for a refused export and has other contents; "
+            "move it or name another OUTPUT."
+        )
+
+
+def rejected_path(output: Path) -> Path:
+    """Return where a refused candidate for `output` goes."""
+    return output.with_name(f"{output.name}.rejected")
+
+
+def publish(candidate: Path, output: Path) -> None:
+    """Move a verified candidate to `output`. Remove what earlier refusals left beside it."""
+    check_output(output)
+    candidate.rename(output)
+    shutil.rmtree(rejected_path(output), ignore_errors=True)
+
+
+def reject(candidate: Path, output: Path) -> Path:
+    """Move a refused candidate beside `output`, in place of an earlier one. Return its path.
+
+    Its manifest gets a name that the server does not read, so that nothing serves it by accident.
+    """
+    rejected = rejected_path(output)
+    shutil.rmtree(rejected, ignore_errors=True)
+    (candidate / MANIFEST).rename(candidate / REJECTED_MANIFEST)
+    return candidate.rename(rejected)

@@ -1,26 +1,23 @@
 """Find the checkpoint that SOURCE names: a local directory, or a repository of the hub."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-from requests.exceptions import RequestException
+from rich.console import Console
 
-from export.contents import check_contents
+from export.contents import CONFIG, check_architecture, check_contents
 from export.errors import SourceError
-from export.hub.download import download
+from export.hub.files import checkpoint_files
+from export.terminal.progress import print_line
+from server.hub.cache import cached_snapshot
+from server.hub.download import download, download_part
+from server.hub.environment import default_cache
+from server.hub.errors import HubError, HubUnreachable
+from server.hub.listing import list_snapshot
+from server.hub.reference import HubReference
 
-HUB_TIMEOUT = 10.0  # seconds until the hub counts as unreachable
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
@@ -46,7 +43,7 @@ def find_source(source: str, revision: str | None) -> Source:
             )
         found = Source(directory, directory.resolve().name, None)
     elif HUB_ID.fullmatch(source) and not directory.exists():
-        found = _from_hub(source, revision)
+        found = _from_hub(HubReference(source, revision))
     else:
         raise SourceError(
             f"{source} is neither a directory nor a hub id such as "
@@ -56,58 +53,37 @@ def find_source(source: str, revision: str | None) -> Source:
     return found
 
 
-def _from_hub(repository: str, revision: str | None) -> Source:
-    with translated(repository, revision):
-        try:
-            info = HfApi().model_info(
-                repository, revision=revision, timeout=HUB_TIMEOUT, files_metadata=True
-            )
-        except (RevisionNotFoundError, RepositoryNotFoundError):
-            raise
-        except (RequestException, OfflineModeIsEnabled) as exc:
-            directory = _from_cache(repository, revision, exc)
-        else:
-            directory = download(repository, revision, info)
+def _from_hub(reference: HubReference) -> Source:
+    cache = default_cache()
+    try:
+        snapshot = list_snapshot(reference, cache)
+        # Another model is refused before its weights are downloaded.
+        check_architecture(
+            download_part(snapshot.select([CONFIG]), _print_line), reference.repository
+        )
+        needed = snapshot.select(checkpoint_files(snapshot.names))
+        directory = download(needed, _print_line)
+    except HubUnreachable as exc:
+        directory = _from_cache(reference, cache, exc)
+    except HubError as exc:
+        raise SourceError(str(exc)) from exc
     # The cache names a snapshot's directory after its commit.
-    return Source(directory, repository, directory.name)
+    return Source(directory, reference.repository, directory.name)
 
 
-@contextmanager
-def translated(repository: str, revision: str | None) -> Iterator[None]:
-    """Turn the hub's errors within the block into SourceError."""
-    try:
-        yield
-    except RevisionNotFoundError as exc:
-        raise SourceError(
-            f"{repository} has no revision {revision} on the hub; name a branch, tag or commit."
-        ) from exc
-    except GatedRepoError as exc:
-        raise SourceError(
-            f"{repository} is gated; accept its terms on the hub and set HF_TOKEN."
-        ) from exc
-    except RepositoryNotFoundError as exc:
-        raise SourceError(
-            f"{repository} is neither a directory here nor a public repository on the hub; "
-            "check its spelling, or set HF_TOKEN if it is private."
-        ) from exc
-    # A refusal of the hub that no new attempt changes, or a full disk.
-    except OSError as exc:
-        reason = " ".join(str(exc).split())
-        raise SourceError(
-            f"{repository} can't be downloaded: {reason}; mend that, or give a checkpoint "
-            "directory."
-        ) from exc
-
-
-def _from_cache(repository: str, revision: str | None, why: Exception) -> Path:
+def _from_cache(reference: HubReference, cache: Path, why: HubUnreachable) -> Path:
     """Return the snapshot of an earlier download. `why` tells why the hub is not asked."""
-    try:
-        cached = snapshot_download(repository, revision=revision, local_files_only=True)
-        # A download that broke off leaves a snapshot with files missing.
-        check_contents(Path(cached), repository)
-    except (LocalEntryNotFoundError, SourceError):
-        raise SourceError(
-            f"{repository} is not a directory here, and the Hugging Face hub can't be reached "
-            f"({type(why).__name__}); connect to the network, or give a checkpoint directory."
-        ) from why
-    return Path(cached)
+    cached = cached_snapshot(reference, cache)
+    # A download that broke off leaves a snapshot with files missing.
+    if cached is not None:
+        with suppress(SourceError):
+            check_contents(cached, reference.repository)
+            return cached
+    raise SourceError(
+        f"{reference.repository} is not a directory here, and the Hugging Face hub can't be "
+        f"reached ({why.reason}); connect to the network, or give a checkpoint directory."
+    ) from why
+
+
+def _print_line(line: str) -> None:
+    print_line(Console(stderr=True), line)

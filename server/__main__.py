@@ -4,7 +4,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 
 import uvloop
 
@@ -13,6 +16,7 @@ from server.captioning.errors import ModelDirectoryError
 from server.errors import StartupError
 from server.http.uvicorn_server import Server, bound, configure
 from server.logging import configure_logging
+from server.model_source import explain, with_local_model
 from server.settings import Settings
 
 
@@ -25,9 +29,12 @@ def run(settings: Settings, open_model: OpenModel = open_model) -> int:
     configure_logging(settings)
     try:
         with bound(settings.host, settings.port) as listener:
-            uvloop.run(serve(settings, open_model, listener))
+            # Before the event loop and in this thread, so that Ctrl-C ends a download at once.
+            with sigterm_exits():
+                local = with_local_model(settings)
+            uvloop.run(serve(local, open_model, listener))
     except (StartupError, ModelDirectoryError) as exc:
-        print(f"python -m server: {exc}", file=sys.stderr)
+        print(f"python -m server: {explain(exc, settings.model)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -38,6 +45,20 @@ async def serve(settings: Settings, open_model: OpenModel, listener: socket.sock
     async with open_resources(settings, open_model) as resources:
         config = configure(create_app(resources), settings, resources["metrics"])
         await Server(config, resources["admission"], settings.drain_delay).serve([listener])
+
+
+@contextmanager
+def sigterm_exits() -> Iterator[None]:
+    """Let SIGTERM end the process within the block. As PID 1 of a container it would ignore it."""
+    before = signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -82,7 +83,7 @@ ROUTES = (*OWN_ROUTES, *DIALECT_ROUTES)
 def open_model(settings: Settings) -> CaptionModel:
     """Load the model directory. Raises ModelDirectoryError."""
     return BlipCaptioner.open(
-        settings.model,
+        Path(settings.model),
         threads=settings.threads,
         max_pixels=settings.max_pixels,
         exact_decode=settings.exact_decode,
@@ -106,6 +107,8 @@ async def open_resources(
         "model: %s, %s, digest %.12s; threads: %d",
         *(model.manifest.name, model.manifest.precision, model.digest, model.threads),
     )
+    if model.manifest.notice:
+        logger.info("notice: %s", model.manifest.notice)
     logger.info("access: %s", f"API keys, {len(keys)}" if keys else "open, without API keys")
     admission = Admission(settings.max_in_flight, settings.receive_timeout)
     queue_limit = QueueLimit(settings.queue_size, settings.batch_size)

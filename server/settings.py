@@ -24,8 +24,16 @@ from server.option_types import (
 class Settings:
     """The table. The order of the fields is the order of --help."""
 
-    model: Path = option(  # noqa: RUF009  (a Path is immutable)
-        Path("models/emoji_blip"), Path, "model directory, as `python -m export` writes it"
+    model: str = option(
+        "models/emoji_blip",
+        str,
+        "model directory, as `python -m export` writes it, or hf://OWNER/NAME[@REVISION] for one "
+        "on the Hugging Face hub; `scripts/serve` also takes the hub id of a checkpoint",
+    )
+    model_cache: Path | None = option(  # noqa: RUF009  (a Path is immutable)
+        None,
+        Path,
+        "directory for models of hf://; without it the cache of the Hugging Face tools (HF_HOME)",
     )
     host: str = option(
         "127.0.0.1", str, "address to listen on; 0.0.0.0 accepts connections from other machines"

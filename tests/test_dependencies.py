@@ -1,6 +1,7 @@
-"""The bounds in pyproject.toml against the tested versions in constraints.txt."""
+"""The bounds in pyproject.toml against the tested versions in constraints*.txt."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -16,17 +17,22 @@ REQUIREMENTS = [
     for line in lines
 ]
 
-TESTED = {
-    canonicalize_name(name): version
-    for name, _, version in (
-        line.partition("==")
-        for line in (ROOT / "constraints.txt").read_text().splitlines()
-        if "==" in line
-    )
-}
+
+def versions_of(path: Path) -> dict[str, str]:
+    """Return the version of each package in a file of tested versions, by canonical name."""
+    return {
+        canonicalize_name(name): version
+        for name, _, version in (line.partition("==") for line in path.read_text().splitlines())
+        if version
+    }
+
+
+LOCKS = {path.name: versions_of(path) for path in sorted(ROOT.glob("constraints*.txt"))}
+TESTED = {name: version for lock in LOCKS.values() for name, version in lock.items()}
 
 #: Dependencies of the server whose internals, formats or numerics it relies on.
 BOUNDED = {
+    "huggingface_hub",
     "onnxruntime",
     "pillow",
     "python-multipart",
@@ -42,6 +48,21 @@ def test_tested_version_is_within_bounds(requirement: Requirement) -> None:
     """Each dependency has a tested version, and its bounds admit that version."""
     if requirement.name != PROJECT["name"]:
         assert requirement.specifier.contains(TESTED[canonicalize_name(requirement.name)])
+
+
+@pytest.mark.parametrize("extra", [None, "check"])
+def test_server_needs_only_its_own_versions(extra: str | None) -> None:
+    """constraints.txt alone has the versions of the server and of the tests without torch."""
+    lines = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
+    names = {canonicalize_name(Requirement(line).name) for line in lines}
+
+    assert names <= LOCKS["constraints.txt"].keys()
+
+
+def test_package_has_one_tested_version() -> None:
+    """No package stands in two files of versions, and torch stands alone in one."""
+    assert len(TESTED) == sum(map(len, LOCKS.values()))
+    assert LOCKS["constraints-torch.txt"].keys() == {"torch"}
 
 
 @pytest.mark.parametrize("name", sorted(BOUNDED))

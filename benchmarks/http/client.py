@@ -1,22 +1,25 @@
 """An HTTP client for caption requests, timed from the first byte sent to the last byte received."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import NamedTuple
 
 import aiohttp
 
-from benchmarks.errors import Unavailable
 from benchmarks.pictures import Picture
 
 #: Seconds. No working server has a queue this long.
 TIMEOUT = 120.0
+#: Idle connections are closed after this time. uvicorn closes them after 5 seconds, and a request
+#: that is sent at that moment gets no answer.
+IDLE_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """The inputs that decide a caption: a picture, by its name, and a prompt."""
 
     picture: str
@@ -39,34 +42,32 @@ class Request:
 class Answer:
     """A response; `seconds` is its latency, `phases` the server's own durations in seconds.
 
-    `status` is 0 if nothing came back, and `error` gives the reason.
+    `status` is 0 if nothing came back, and `error` gives the reason. `cache` is the X-Cache header,
+    or what the body states without one. If the two differ, it names both.
     """
 
     status: int
     seconds: float
     caption: str | None = None
-    cached: bool | None = None
-    x_cache: str | None = None
-    phases: Mapping[str, float] = field(default_factory=dict)
+    cache: str = ""
+    phases: dict[str, float] = field(default_factory=dict)
     error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server under test. `states_cache`: its answers must have an X-Cache header."""
+    """A server under test."""
 
     name: str
     url: str
-    states_cache: bool
-    pid: int | None = None
+    pid: int = 0
 
 
 async def prepare(picture: Picture, prompt: str | None, serial: str) -> Request:
     """Encode the upload of a file that no other `serial` has."""
     form = aiohttp.FormData(default_to_multipart=True)
-    form.add_field(
-        "image", picture.as_file(serial), filename="picture.jpg", content_type="image/jpeg"
-    )
+    data = picture.as_file(serial)
+    form.add_field("image", data, filename="picture.jpg", content_type="image/jpeg")
     if prompt is not None:
         form.add_field("prompt", prompt)
     payload = form()
@@ -74,18 +75,12 @@ async def prepare(picture: Picture, prompt: str | None, serial: str) -> Request:
     return Request(Question(picture.name, prompt), body, payload.headers["Content-Type"])
 
 
-#: Idle connections are closed after this time. uvicorn closes them after 5 seconds, and a request
-#: that is sent at that moment gets no answer.
-IDLE_SECONDS = 2.0
-
-
+@dataclass(frozen=True, slots=True)
 class Client:
     """Opens as many connections as requests are in flight, and keeps them open."""
 
-    def __init__(self, session: aiohttp.ClientSession, target: Target) -> None:
-        self._session = session
-        self._url = f"{target.url}/caption"
-        self.target = target
+    session: aiohttp.ClientSession
+    target: Target
 
     @classmethod
     @asynccontextmanager
@@ -98,49 +93,37 @@ class Client:
 
     async def ask(self, request: Request) -> Answer:
         """Send a request and return its answer, whatever the status."""
-        headers = {"Content-Type": request.content_type}
+        url, headers = f"{self.target.url}/caption", {"Content-Type": request.content_type}
         began = perf_counter()
         try:
-            async with self._session.post(self._url, data=request.body, headers=headers) as got:
-                body = await got.read()
-                seconds = perf_counter() - began
+            async with self.session.post(url, data=request.body, headers=headers) as response:
+                body = await response.read()
+                return parse(response, body, perf_counter() - began)
         except (aiohttp.ClientError, TimeoutError) as exc:
             return Answer(0, perf_counter() - began, error=str(exc) or type(exc).__name__)
-        return _parse(got, body, seconds)
-
-    async def must_answer(self, request: Request) -> Answer:
-        """Send a request to a server that is not under load. Raises Unavailable."""
-        answer = await self.ask(request)
-        if answer.status == 0:
-            raise Unavailable(
-                f"no answer from {self.target.name} at {self.target.url}: {answer.error}; start a "
-                "server with scripts/serve, or leave --url out"
-            )
-        return answer
 
 
-def _parse(got: aiohttp.ClientResponse, body: bytes, seconds: float) -> Answer:
+def parse(response: aiohttp.ClientResponse, body: bytes, seconds: float) -> Answer:
     try:
         content = json.loads(body)
     except ValueError:
         content = None
     fields = content if isinstance(content, dict) else {}
+    cached = bool(fields.get("cached"))
+    cache = response.headers.get("X-Cache", "HIT" if cached else "MISS")
+    if (cache == "HIT") != cached:
+        cache += f" and cached {cached}"
     return Answer(
-        status=got.status,
+        status=response.status,
         seconds=seconds,
         caption=fields.get("caption"),
-        cached=fields.get("cached"),
-        x_cache=got.headers.get("X-Cache"),
-        phases=parse_server_timing(got.headers.get("Server-Timing", "")),
+        cache=cache,
+        phases=parse_server_timing(response.headers.get("Server-Timing", "")),
         error=str(fields.get("error") or fields.get("detail") or ""),
     )
 
 
 def parse_server_timing(header: str) -> dict[str, float]:
     """Parse `name;dur=milliseconds` per phase (https://www.w3.org/TR/server-timing/) to seconds."""
-    phases = {}
-    for metric in header.split(","):
-        name, _, duration = metric.strip().partition(";dur=")
-        if duration:
-            phases[name] = float(duration) / 1000
-    return phases
+    metrics = re.findall(r"([\w-]+);dur=([\d.]+)", header)
+    return {name: float(duration) / 1000 for name, duration in metrics}

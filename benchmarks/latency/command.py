@@ -4,29 +4,29 @@ import asyncio
 from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack
 
+from benchmarks.http.servers import start_server
 from benchmarks.http.verification import Verifier, reference_captions
-from benchmarks.latency import against
-from benchmarks.latency.figures import main_size, tables
-from benchmarks.latency.sampling import PROMPT, Sampling, sample
+from benchmarks.latency import against, figures
+from benchmarks.latency.sampling import PROMPT, sample
 from benchmarks.options import (
+    add_against_arguments,
+    add_model_arguments,
     add_server_arguments,
-    chosen_subject,
-    model_label,
+    model_directories,
     positive,
-    references,
-    start_servers,
 )
 from benchmarks.pictures import SIZES, draw
 from benchmarks.processes import peak_memory
-from benchmarks.rows import LatencyRow, ServerMemory
+from benchmarks.rows import Kind, LatencyRow, ServerMemory
 from benchmarks.runs import Run
-
-__all__ = ["add_arguments", "measure", "tables"]
+from benchmarks.subjects import find_subject
+from benchmarks.tables import Table
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    add_model_arguments(parser)
     add_server_arguments(parser)
-    against.add_arguments(parser)
+    add_against_arguments(parser)
     parser.add_argument("--hits", type=positive, default=20, help="repeats of each cold request")
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
 
@@ -34,22 +34,29 @@ def add_arguments(parser: ArgumentParser) -> None:
 def measure(options: Namespace, run: Run[LatencyRow]) -> None:
     """Raises Unavailable, ModelDirectoryError and WrongAnswer."""
     if options.against:
-        against.measure(options, run, main_size(options.sizes), cache=True)
+        against.measure(options, run, figures.main_size(options.sizes), cache=True)
         return
-    subject = chosen_subject(options)
-    rounds = options.rounds or 5
-    run.model = model_label(options, subject)
+    subject, rounds = find_subject(options.model), options.rounds or 5
+    run.model = f"{subject.label}; ours in {options.precision}"
     run.settings = {"rounds": str(rounds), "hits": str(options.hits)}
+    directories = model_directories(options, subject)
     pictures = {name: draw(SIZES[name], 0) for name in options.sizes}
+    hits: list[Kind] = ["cached"] * options.hits
+    kinds: dict[str, list[Kind]] = {name: ["cold", *hits, "new prompt"] for name in options.sizes}
+    kinds[figures.main_size(options.sizes)].append("8 at once")
     run.say("captioning the pictures without a server")
-    known = reference_captions(
-        references(options, subject), options.threads, list(pictures.values()), (None, PROMPT)
-    )
-    sampling = Sampling(pictures, options.hits, new_prompt=True, burst=main_size(options.sizes))
+    prompts = (None, PROMPT)
+    known = reference_captions(directories, options.threads, list(pictures.values()), prompts)
     with ExitStack() as stack:
         run.say("starting servers")
-        targets = start_servers(stack, options, subject, options.servers)
-        asyncio.run(sample(targets, sampling, Verifier(known), range(rounds + 1), run))
-        run.rows += [
-            ServerMemory(target.name, peak_memory(target.pid)) for target in targets if target.pid
+        targets = [
+            stack.enter_context(start_server(name, subject, directory, options.threads))
+            for name, directory in directories.items()
         ]
+        verifier = Verifier(known)
+        asyncio.run(sample(targets, pictures, kinds, verifier, range(rounds + 1), run))
+        run.rows += [ServerMemory(each.name, peak_memory(each.pid)) for each in targets]
+
+
+def tables(run: Run[LatencyRow]) -> list[Table]:
+    return against.tables(run) if against.OTHER in run.settings else figures.tables(run)

@@ -4,13 +4,12 @@ import asyncio
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from time import perf_counter
 
 from benchmarks.http.client import Client, Request, Target, prepare
-from benchmarks.http.verification import Cache, Verifier
-from benchmarks.interleaving import rotated
+from benchmarks.http.verification import Verifier
 from benchmarks.pictures import Picture
+from benchmarks.rounds import rotated
 from benchmarks.rows import Kind, LatencyRow, LatencySample
 from benchmarks.runs import Run
 
@@ -18,48 +17,19 @@ PROMPT = "a picture of"
 BURST = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Requests to send at once, and the cache state that their answers must have."""
-
-    kind: Kind
-    requests: tuple[Request, ...]
-    cache: Cache
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """The uploads of a round: pictures by size, hits of each, and the size of a burst."""
-
-    pictures: Mapping[str, Picture]
-    hits: int
-    new_prompt: bool = False
-    burst: str | None = None
-
-    async def steps(self, size: str) -> list[Step]:
-        """Return the requests with one size, with files that no cache knows."""
-        picture, serial = self.pictures[size], uuid.uuid4().hex
-        cold = await prepare(picture, None, serial)
-        steps = [Step("cold", (cold,), "MISS"), *[Step("cached", (cold,), "HIT")] * self.hits]
-        if self.new_prompt:
-            steps.append(Step("new prompt", (await prepare(picture, PROMPT, serial),), "MISS"))
-        if size == self.burst:
-            files = [await prepare(picture, None, f"{serial} {each}") for each in range(BURST)]
-            steps.append(Step("8 at once", tuple(files), "MISS"))
-        return steps
-
-
 async def sample(
     targets: Sequence[Target],
-    sampling: Sampling,
+    pictures: Mapping[str, Picture],
+    kinds: Mapping[str, Sequence[Kind]],
     verifier: Verifier,
     rounds: Iterable[int],
     run: Run[LatencyRow],
 ) -> None:
     """Measure all servers in turn within each round, so that they share a drift of the machine.
 
-    Round 0 is not recorded: servers allocate their buffers in it. Raises Unavailable and
-    WrongAnswer.
+    `pictures` and `kinds` are by upload size. "cold" must come before "cached" and "new prompt",
+    which send its file again. Round 0 is not recorded: servers allocate their buffers in it.
+    Raises WrongAnswer.
     """
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(Client.open(target)) for target in targets]
@@ -68,27 +38,36 @@ async def sample(
             if number > said:
                 run.say(f"round {number} of {run.settings['rounds']}")
                 said = number
-            for size in sampling.pictures:
-                steps = await sampling.steps(size)
+            for size, picture in pictures.items():
+                serial = uuid.uuid4().hex
+                requests = {kind: await requests_of(picture, kind, serial) for kind in kinds[size]}
                 for client in rotated(clients, turn):
-                    for step in steps:
-                        seconds, phases = await ask(client, step, verifier)
-                        row = LatencySample(
-                            number, client.target.name, size, step.kind, seconds, phases
-                        )
+                    for kind in kinds[size]:
+                        took = await ask(client, kind, requests[kind], verifier)
+                        row = LatencySample(number, client.target.name, size, kind, *took)
                         run.rows += [row] if number else []
 
 
-async def ask(client: Client, step: Step, verifier: Verifier) -> tuple[float, dict[str, float]]:
-    """Send a step's requests at once; return the seconds of each on average, and its phases.
+async def requests_of(picture: Picture, kind: Kind, serial: str) -> list[Request]:
+    """Return the requests to send at once; only those of "8 at once" have files of their own."""
+    serials = [f"{serial} {each}" for each in range(BURST)] if kind == "8 at once" else [serial]
+    prompt = PROMPT if kind == "new prompt" else None
+    return [await prepare(picture, prompt, each) for each in serials]
 
-    Raises Unavailable and WrongAnswer.
+
+async def ask(
+    client: Client, kind: Kind, requests: Sequence[Request], verifier: Verifier
+) -> tuple[float, dict[str, float]]:
+    """Send requests at once; return the mean seconds, and the phases of a lone request.
+
+    Raises WrongAnswer.
     """
     began = perf_counter()
-    answers = await asyncio.gather(*(client.must_answer(each) for each in step.requests))
+    answers = await asyncio.gather(*(client.ask(each) for each in requests))
     elapsed = perf_counter() - began
-    for request, answer in zip(step.requests, answers, strict=True):
-        verifier.check(client.target, request.question, answer, step.cache)
+    for request, answer in zip(requests, answers, strict=True):
+        cache = "HIT" if kind == "cached" else "MISS"
+        verifier.check(client.target, request.question, answer, cache)
     if len(answers) > 1:
         return elapsed / len(answers), {}
-    return answers[0].seconds, dict(answers[0].phases)
+    return answers[0].seconds, answers[0].phases

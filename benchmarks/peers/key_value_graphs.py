@@ -22,8 +22,6 @@ from export.sources import find_source
 from export.terminal.quiet import quiet
 from server.captioning.model.directory import DECODER, ENCODER
 
-KEY_VALUES = "cross_key_values"
-
 
 class KeyValueEncoder(nn.Module):
     """The vision model, and a key and a value for each decoder layer."""
@@ -43,34 +41,18 @@ class KeyValueEncoder(nn.Module):
         Returns, per decoder layer, a key f32 [batch, heads, head_dim, tokens] and a value f32
         [batch, heads, tokens, head_dim].
         """
-        image_embeds = self.encoder(pixel_values)[IMAGE_EMBEDS]
+        hidden_states = self.encoder(pixel_values)[IMAGE_EMBEDS]
         pairs = zip(self.keys, self.values, strict=True)
-        heads = [[split_heads(each(image_embeds), self.heads) for each in pair] for pair in pairs]
-        return {KEY_VALUES: [(key.transpose(2, 3), value) for key, value in heads]}
+        heads = [[split_heads(each(hidden_states), self.heads) for each in pair] for pair in pairs]
+        return {IMAGE_EMBEDS: [(key.transpose(2, 3), value) for key, value in heads]}
 
 
-class KeyValueStep(DecoderStep):
-    """The text decoder over new tokens, and over the keys and values of KeyValueEncoder."""
-
-    def __init__(self, model: BlipForConditionalGeneration) -> None:
-        super().__init__(model)
-        for index, (layer, original) in enumerate(
-            zip(self.layers, decoder_layers(model), strict=True)
-        ):
-            layer.cross_attention = KeyValueAttention(original.crossattention, index)
-
-    def forward(
-        self,
-        input_ids: Tensor,
-        position_ids: Tensor,
-        attention_mask: Tensor,
-        past_key_values: Sequence[KeyValue],
-        cross_key_values: Any,
-    ) -> dict[str, Tensor | list[KeyValue]]:
-        """Run a step, as DecoderStep does."""
-        return super().forward(
-            input_ids, position_ids, attention_mask, past_key_values, cross_key_values
-        )
+def key_value_step(model: BlipForConditionalGeneration) -> DecoderStep:
+    """Return a decoder step that takes KeyValueEncoder's pairs as its `image_embeds`."""
+    step = DecoderStep(model)
+    for index, (layer, original) in enumerate(zip(step.layers, decoder_layers(model), strict=True)):
+        layer.cross_attention = KeyValueAttention(original.crossattention, index)
+    return step
 
 
 class KeyValueAttention(nn.Module):
@@ -90,7 +72,7 @@ class KeyValueAttention(nn.Module):
 class KeyValueEncoderConfig(PictureEncoderOnnxConfig):
     @property
     def outputs(self) -> dict[str, Axes]:
-        return self.key_value_axes(KEY_VALUES, {0: "batch"})
+        return self.key_value_axes(IMAGE_EMBEDS, {0: "batch"})
 
 
 class KeyValueStepConfig(DecoderStepOnnxConfig):
@@ -98,13 +80,13 @@ class KeyValueStepConfig(DecoderStepOnnxConfig):
     def inputs(self) -> dict[str, Axes]:
         inputs = super().inputs
         del inputs[IMAGE_EMBEDS]
-        return {**inputs, **self.key_value_axes(KEY_VALUES, {0: "image_batch"})}
+        return {**inputs, **self.key_value_axes(IMAGE_EMBEDS, {0: "image_batch"})}
 
     def random_inputs(self, rng: np.random.Generator, shapes: Mapping[str, int]) -> dict[str, Any]:
         inputs = super().random_inputs(rng, shapes)
         images, tokens, _ = inputs.pop(IMAGE_EMBEDS).shape
         pairs = self.random_key_values(rng, images, tokens)
-        inputs[KEY_VALUES] = [(key.swapaxes(2, 3).copy(), value) for key, value in pairs]
+        inputs[IMAGE_EMBEDS] = [(key.swapaxes(2, 3).copy(), value) for key, value in pairs]
         return inputs
 
 
@@ -115,7 +97,7 @@ def graphs_of(model: BlipForConditionalGeneration) -> tuple[Graph, Graph]:
     sizes = ({"batch": 2, "sequence": 1, "past": 5},)
     return (
         Graph(ENCODER, KeyValueEncoder(model), encoder, ({"batch": 1},)),
-        Graph(DECODER, KeyValueStep(model), decoder, sizes),
+        Graph(DECODER, key_value_step(model), decoder, sizes),
     )
 
 

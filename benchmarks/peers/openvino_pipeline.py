@@ -7,30 +7,37 @@ NNCF has quantised the encoder and compressed the weights of the decoder, as in 
 
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import openvino
 
 from benchmarks.peers.pipeline import Phases, Stopwatch
 from benchmarks.pictures import SIZES, draw
-from benchmarks.project import (
-    DECODER,
-    ENCODER,
-    Manifest,
-    PictureDecoder,
-    to_pixel_values,
-)
+from benchmarks.subjects import Subject
+from server.captioning.image.picture_decoder import PictureDecoder
+from server.captioning.image.pixel_values import to_pixel_values
+from server.captioning.model.directory import DECODER, ENCODER, read_manifest
+from server.captioning.model.manifest import Manifest
 
-Hint = Literal["f32", "bf16"]
 Arrays = dict[str, np.ndarray]
 
 #: NNCF's default of 300 takes a quarter of an hour here; drawn pictures differ less than photos.
 CALIBRATION_PICTURES = 24
 
 
-def build(checkpoint: Path, manifest: Manifest, output: Path) -> None:
-    """Write `output`/fp32 and `output`/int8 from a checkpoint; all files or none."""
+def models_of(subject: Subject) -> tuple[Path, Manifest]:
+    """Return the directory of OpenVINO's models and our manifest. Raises Unavailable."""
+    manifest = read_manifest(subject.directory("fp32"))
+    return subject.home / f"openvino-{manifest.digest[:12]}", manifest
+
+
+def build(subject: Subject) -> None:
+    """Write both precisions from the checkpoint, once; all files or none. Raises Unavailable."""
+    checkpoint = subject.required_checkpoint("OpenVINO")
+    output, manifest = models_of(subject)
+    if output.is_dir():
+        return
     import nncf
 
     from benchmarks.peers.key_value_graphs import export_key_value_graphs
@@ -75,20 +82,21 @@ def _save(directory: Path, encoder: Any, decoder: Any) -> None:
 
 
 class OpenVinoPipeline:
-    """Preprocesses with this project's code, which is faster than the notebook's processor."""
+    """Preprocesses as our pipeline does, which is faster than the notebook's processor."""
 
-    def __init__(self, directory: Path, manifest: Manifest, threads: int, hint: Hint) -> None:
-        """`hint` is the precision of the operators that are not int8."""
+    def __init__(self, subject: Subject, precision: str, threads: int, arithmetic: str) -> None:
+        """`arithmetic` is the precision of the operators that are not int8: "f32" or "bf16"."""
+        models, manifest = models_of(subject)
         config = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": hint,
+            "INFERENCE_PRECISION_HINT": arithmetic,
         }
         core = openvino.Core()
         self._manifest = manifest
-        self._picture_decoder = PictureDecoder(manifest.image, exact_decode=True)
-        self._encoder = core.compile_model(directory / "encoder.xml", "CPU", config)
-        self._decoder = core.compile_model(directory / "decoder.xml", "CPU", config)
+        self._picture_decoder = PictureDecoder(manifest.image, exact_decode=False)
+        self._encoder = core.compile_model(models / precision / "encoder.xml", "CPU", config)
+        self._decoder = core.compile_model(models / precision / "decoder.xml", "CPU", config)
         shape = manifest.decoder
         empty = np.empty((1, shape.heads, 0, shape.head_dim), np.float32)
         names = [each.any_name for each in self._decoder.inputs]

@@ -1,6 +1,7 @@
 """This project's captioning runtime as a pipeline, and as the reference for captions.
 
-This is the only module of the suite that imports the runtime.
+This is the only module of the suite that imports the runtime. In a competitor's process its memory
+would count as the competitor's.
 """
 
 from collections.abc import Sequence

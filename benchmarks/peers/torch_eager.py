@@ -16,12 +16,12 @@ from benchmarks.peers.pipeline import Phases, Stopwatch
 class TorchPipeline:
     """Runs `generate`; a hook on the vision model notes the end of encoding."""
 
-    def __init__(self, checkpoint: Path, threads: int, dtype: torch.dtype) -> None:
+    def __init__(self, checkpoint: Path, threads: int, *, bf16: bool) -> None:
         torch.set_num_threads(threads)
         logging.set_verbosity_error()
-        self._dtype = dtype
+        self._dtype = torch.bfloat16 if bf16 else torch.float32
         self._processor = BlipProcessor.from_pretrained(checkpoint)
-        model: Any = BlipForConditionalGeneration.from_pretrained(checkpoint, dtype=dtype)
+        model: Any = BlipForConditionalGeneration.from_pretrained(checkpoint, dtype=self._dtype)
         self._model = model.eval()
         self._encoded_at = 0.0
         self._model.vision_model.register_forward_hook(self._note_end_of_encoding)

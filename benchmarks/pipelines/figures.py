@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from statistics import median
 
-from benchmarks.roofline.model import roofline_of
+from benchmarks.roofline.command import roofline_of
+from benchmarks.rounds import ratios_by_round
 from benchmarks.rows import Absent, Captioned, Loaded, PipelineRow
 from benchmarks.runs import Run
-from benchmarks.summaries import Summary, ratios_by_round
-from benchmarks.tables import Table, duration, megabytes, times, with_spread
+from benchmarks.tables import Table, duration, megabytes, times
 
 COLUMNS = (
     "",
@@ -20,30 +20,47 @@ COLUMNS = (
 )
 
 
+def captions_of(run: Run[PipelineRow]) -> dict[int, dict[str, list[Captioned]]]:
+    """Group the captions by greatest length, then by pipeline, the fastest pipeline first."""
+    found: dict[int, dict[str, list[Captioned]]] = {}
+    for row in run.rows:
+        if isinstance(row, Captioned):
+            found.setdefault(row.tokens, {}).setdefault(row.pipeline, []).append(row)
+    return {
+        tokens: dict(sorted(found[tokens].items(), key=lambda item: middle(item[1], "seconds")))
+        for tokens in sorted(found)
+    }
+
+
+def middle(samples: Sequence[Captioned], figure: str) -> float:
+    """Return the median of one attribute in seconds."""
+    return float(median(getattr(each, figure) for each in samples))
+
+
 def tables(run: Run[PipelineRow]) -> list[Table]:
-    lengths = sorted({row.tokens for row in captions_of(run)})
-    return [*(caption_table(run, tokens) for tokens in lengths), cost_table(run)]
+    if not (captions := captions_of(run)):
+        return []
+    return [*(caption_table(run, tokens) for tokens in captions), cost_table(run)]
 
 
 def caption_table(run: Run[PipelineRow], tokens: int) -> Table:
     """Make a row for each pipeline, the fastest first and absent ones last."""
-    reference = reference_of(run)
-    compared = samples_of(run, reference, tokens)
+    pipelines = captions_of(run)[tokens]
+    # The tutorial's, or the fastest one.
+    reference = "tutorial-torch" if "tutorial-torch" in pipelines else next(iter(pipelines))
     precisions = {row.pipeline: row.precision for row in run.rows if isinstance(row, Loaded)}
-    rows = []
-    for name in by_speed(run, tokens):
-        samples = samples_of(run, name, tokens)
-        encode = median(row.encode for row in samples)
-        token = median(row.seconds_per_token for row in samples)
+    rows: list[tuple[str, ...]] = []
+    for name, samples in pipelines.items():
+        encode, token = middle(samples, "encode"), middle(samples, "seconds_per_token")
         least = roofline_of(run.rows, precisions[name])
         rows.append(
             (
                 name,
-                with_spread(Summary.of([row.seconds for row in samples])),
-                *map(duration, (median(row.preprocess for row in samples), encode, token)),
+                spread([row.seconds for row in samples]),
+                *map(duration, (middle(samples, "preprocess"), encode, token)),
                 *((times(encode / least.encode), times(token / least.token)) if least else "  "),
-                _speed_up(samples, compared),
-                agreement(samples, compared),
+                speed_up(samples, pipelines[reference]),
+                agreement(samples[0].token_ids, pipelines[reference][0].token_ids),
             )
         )
     absent = [row for row in run.rows if isinstance(row, Absent)]
@@ -60,45 +77,30 @@ def caption_table(run: Run[PipelineRow], tokens: int) -> Table:
 
 
 def cost_table(run: Run[PipelineRow]) -> Table:
+    captions = [row for row in run.rows if isinstance(row, Captioned)]
     rows = []
     for each in (row for row in run.rows if isinstance(row, Loaded)):
-        peaks = [row.peak_bytes for row in captions_of(run) if row.pipeline == each.pipeline]
-        peak = megabytes(max(peaks)) if peaks else ""
-        rows.append((each.pipeline, duration(each.seconds), peak))
+        peaks = [row.peak_bytes for row in captions if row.pipeline == each.pipeline]
+        rows.append((each.pipeline, duration(each.seconds), megabytes(max(peaks)) if peaks else ""))
     columns = ("", "until the first caption", "greatest memory")
     return Table("Cost of loading a pipeline", columns, tuple(rows))
 
 
-def captions_of(run: Run[PipelineRow]) -> list[Captioned]:
-    return [row for row in run.rows if isinstance(row, Captioned)]
+def spread(seconds: Sequence[float]) -> str:
+    """Format the median, then the least and the greatest value."""
+    least, most = duration(min(seconds)), duration(max(seconds))
+    return f"{duration(median(seconds))} ({least} to {most})"
 
 
-def samples_of(run: Run[PipelineRow], name: str, tokens: int) -> list[Captioned]:
-    return [row for row in captions_of(run) if (row.pipeline, row.tokens) == (name, tokens)]
-
-
-def by_speed(run: Run[PipelineRow], tokens: int) -> list[str]:
-    names = dict.fromkeys(row.pipeline for row in captions_of(run) if row.tokens == tokens)
-    return sorted(names, key=lambda n: median(r.seconds for r in samples_of(run, n, tokens)))
-
-
-def reference_of(run: Run[PipelineRow]) -> str:
-    """Return the pipeline to compare with: the tutorial's, or the first one measured."""
-    names = list(dict.fromkeys(row.pipeline for row in captions_of(run)))
-    return "tutorial-torch" if "tutorial-torch" in names else names[0]
-
-
-def agreement(samples: Sequence[Captioned], reference: Sequence[Captioned]) -> str:
-    """Count the tokens that equal the reference's before the first that differs."""
-    if not reference:
-        return ""
-    pairs = list(zip(samples[0].token_ids, reference[0].token_ids, strict=False))
-    same = next((i for i, (one, other) in enumerate(pairs) if one != other), len(pairs))
-    return f"{same} of {len(reference[0].token_ids)}"
-
-
-def _speed_up(samples: Sequence[Captioned], reference: Sequence[Captioned]) -> str:
+def speed_up(samples: Sequence[Captioned], reference: Sequence[Captioned]) -> str:
     """Format the median ratio over the rounds that measured both."""
-    theirs, mine = ({row.round: row.seconds for row in each} for each in (reference, samples))
-    found = ratios_by_round(theirs, mine)
+    theirs, ours = ({row.round: row.seconds for row in each} for each in (reference, samples))
+    found = ratios_by_round(theirs, ours)
     return times(median(found)) if found else ""
+
+
+def agreement(token_ids: Sequence[int], reference: Sequence[int]) -> str:
+    """Count the tokens that equal the reference's before the first that differs."""
+    pairs = list(zip(token_ids, reference, strict=False))
+    same = next((i for i, (one, other) in enumerate(pairs) if one != other), len(pairs))
+    return f"{same} of {len(reference)}"

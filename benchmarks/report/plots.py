@@ -10,19 +10,17 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from benchmarks.latency.figures import main_size, seconds, servers, sizes
-from benchmarks.load.figures import limit_of
-from benchmarks.load.sweep import keeps
-from benchmarks.pipelines.figures import by_speed, captions_of, samples_of
+from benchmarks.latency.figures import groups_of, main_size
+from benchmarks.load.figures import keeps, limit_of
+from benchmarks.pipelines.figures import captions_of, middle
 from benchmarks.rows import Kind, LatencyRow, LoadPoint, PipelineRow
 from benchmarks.runs import Run
-from benchmarks.summaries import Summary
 from benchmarks.tables import duration
 
 #: Distinguishable with any colour vision (Okabe and Ito, 2008).
 BLUE, ORANGE, YELLOW, RED, GREY = "#0072B2", "#D55E00", "#E69F00", "#B22222", "#8A8A8A"
 LINES: dict[Kind, str] = {"cached": "-", "new prompt": ":", "cold": "--"}
-SERVER_COLOURS = {"ours": BLUE, "server": BLUE, "tutorial": ORANGE}
+SERVER_COLOURS = {"ours": BLUE, "tutorial": ORANGE}
 PHASE_COLOURS = {"preprocess": YELLOW, "encode": BLUE, "decode": ORANGE}
 STYLE: dict[Any, Any] = {
     "font.size": 11,
@@ -53,14 +51,13 @@ def one_plot(path: Path, title: str, height: float) -> Iterator[Any]:
 
 def latency(run: Run[LatencyRow], path: Path) -> None:
     """Plot the share of requests answered within a time."""
-    size = main_size(sizes(run))
-    with one_plot(path, f"Latency of an upload of {size}, {run.model}", height=4.2) as axes:
-        for server in servers(run):
-            for kind, line in LINES.items():
-                if values := seconds(run, server, size, kind):
-                    colour = SERVER_COLOURS[server]
-                    label = f"{server}, {kind}"
-                    axes.ecdf(values, label=label, color=colour, linestyle=line, linewidth=2)
+    groups = groups_of(run)
+    main = main_size(size for size, _, _ in groups)
+    with one_plot(path, f"Latency of an upload of {main}, {run.model}", height=4.2) as axes:
+        for (size, server, kind), samples in groups.items():
+            if size == main and kind in LINES:
+                style = {"color": SERVER_COLOURS[server], "linestyle": LINES[kind], "linewidth": 2}
+                axes.ecdf([row.seconds for row in samples], label=f"{server}, {kind}", **style)
         axes.set(xscale="log", xlabel="time to the whole answer (logarithmic)", ylim=(0, 1.02))
         axes.set_ylabel("share of requests")
         axes.yaxis.set_major_formatter(SHARE)
@@ -71,23 +68,22 @@ def latency(run: Run[LatencyRow], path: Path) -> None:
 
 def pipelines(run: Run[PipelineRow], path: Path) -> None:
     """Plot captions as stacked bars, with whiskers from the fastest to the slowest round."""
-    tokens = max(row.tokens for row in captions_of(run))
-    order = by_speed(run, tokens)
+    tokens, captions = list(captions_of(run).items())[-1]
     title = f"One caption of up to {tokens} tokens, {run.model}, {run.environment.threads} threads"
-    with one_plot(path, title, height=1.8 + 0.5 * len(order)) as axes:
-        for row, name in enumerate(order):
-            samples = samples_of(run, name, tokens)
+    with one_plot(path, title, height=1.8 + 0.5 * len(captions)) as axes:
+        for row, samples in enumerate(captions.values()):
             left = 0.0
             for phase, colour in PHASE_COLOURS.items():
-                width = median(getattr(sample, phase) for sample in samples)
+                width = middle(samples, phase)
                 label = phase if row == 0 else None
                 axes.barh(row, width, left=left, color=colour, label=label, height=0.6)
                 left += width
-            whole = Summary.of([sample.seconds for sample in samples])
-            spread = [[whole.p50 - whole.min], [whole.max - whole.p50]]
-            axes.errorbar(whole.p50, row, xerr=spread, color="black", capsize=4, linewidth=1.2)
-            axes.text(whole.max, row, f"   {duration(whole.p50)}", va="center")
-        axes.set_yticks(range(len(order)), order)
+            seconds = [sample.seconds for sample in samples]
+            whole, most = median(seconds), max(seconds)
+            spread = [[whole - min(seconds)], [most - whole]]
+            axes.errorbar(whole, row, xerr=spread, color="black", capsize=4, linewidth=1.2)
+            axes.text(most, row, f"   {duration(whole)}", va="center")
+        axes.set_yticks(range(len(captions)), list(captions))
         axes.invert_yaxis()
         axes.set_xlabel("median; whiskers: least to greatest")
         axes.xaxis.set_major_formatter(TIME)
@@ -97,36 +93,30 @@ def pipelines(run: Run[PipelineRow], path: Path) -> None:
 
 
 def load(run: Run[LoadPoint], path: Path) -> None:
-    """Plot the latency of captions over the rate at which requests arrive.
+    """Plot the median and the greatest latency, which any sample supports, over the arrival rate.
 
     The rate of captions would fall where a server is overloaded, so it is no axis.
     """
-    limit = limit_of(run)
-    ratio = float(run.settings["hit_ratio"])
+    limit, ratio = limit_of(run), float(run.settings["hit_ratio"])
     points = sorted((point for point in run.rows if point.latencies), key=lambda each: each.rate)
+    late = [point for point in points if not keeps(point, limit)]
+
+    def draw(chosen: list[LoadPoint], figure: Any, line: str, label: str, **style: Any) -> None:
+        values = [figure(point.latencies) for point in chosen]
+        axes.plot([point.rate for point in chosen], values, line, label=label, **style)
+
     with one_plot(path, f"Latency under load, {ratio:.0%} hits, {run.model}", 4.2) as axes:
         for server in sorted({point.server for point in points}):
-            _load_lines(axes, server, [point for point in points if point.server == server])
-        if late := [point for point in points if not keeps(point, limit)]:
-            worst = [max(point.latencies) for point in late]
-            rates = [point.rate for point in late]
-            axes.plot(rates, worst, "x", color=RED, markersize=10, label="limit not kept")
+            own, colour = [each for each in points if each.server == server], SERVER_COLOURS[server]
+            draw(own, max, "o-", f"{server}, slowest", color=colour)
+            draw(own, median, "o:", f"{server}, median", color=colour, alpha=0.6)
+        draw(late, max, "x", "limit not kept", color=RED, markersize=10)
         axes.axhline(limit, color=GREY, linestyle="--", linewidth=1, label=f"limit, {limit:g} s")
         axes.set(xscale="log", yscale="log", ylabel="latency")
         axes.set_xlabel("requests that arrive a second")
         axes.yaxis.set_major_formatter(TIME)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 4, 5, 7)))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
         axes.xaxis.set_major_formatter(NUMBER)
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
         axes.figure.legend(loc="outside right center")
-
-
-def _load_lines(axes: Any, server: str, points: list[LoadPoint]) -> None:
-    """Draw the median and the greatest latency, which any sample supports."""
-    colour = SERVER_COLOURS[server]
-    rates = [point.rate for point in points]
-    most = [max(point.latencies) for point in points]
-    axes.plot(rates, most, "o-", color=colour, label=f"{server}, slowest")
-    middle = [median(point.latencies) for point in points]
-    axes.plot(rates, middle, "o:", color=colour, alpha=0.6, label=f"{server}, median")

@@ -6,7 +6,7 @@ from time import perf_counter
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
-from onnx import TensorProto, helper, numpy_helper
+from onnx import numpy_helper, parser
 
 from benchmarks.rows import Kernel, MachineRate
 
@@ -18,8 +18,8 @@ READ_BYTES = 256 * 2**20
 #: Seconds of repetitions for each kernel in a round.
 SECONDS = 0.2
 
-#: The kernels of this process, kept between calls from its parent.
-_kernels: "dict[Kernel, Callable[[], float]]" = {}
+#: The kernels of this process, kept between calls from its parent: the work of a run, and the run.
+_kernels: dict[Kernel, tuple[float, Callable[[], object]]] = {}
 
 
 def open_kernels(threads: int) -> None:
@@ -28,11 +28,16 @@ def open_kernels(threads: int) -> None:
     left = rng.standard_normal((ROWS, INNER), dtype=np.float32)
     right = rng.standard_normal((INNER, COLUMNS), dtype=np.float32)
     left8, right8 = (left * 40 + 128).astype(np.uint8), right.astype(np.int8)
-    _kernels["fp32 gemm"] = _gemm("MatMul", left, right, threads)
-    _kernels["int8 gemm"] = _gemm("MatMulInteger", left8, right8, threads)
-    _kernels["memory read"] = _reader(threads)
-    if bf16 := _bf16_gemm(left, right, threads):
-        _kernels["bf16 gemm"] = bf16
+    _kernels["fp32 gemm"] = OPERATIONS, _gemm("MatMul", left, right, threads)
+    _kernels["int8 gemm"] = OPERATIONS, _gemm("MatMulInteger", left8, right8, threads)
+    _kernels["memory read"] = READ_BYTES, _reader(threads)
+    try:
+        import torch
+    except ImportError:
+        return
+    torch.set_num_threads(threads)
+    a, b = (torch.from_numpy(each).to(torch.bfloat16) for each in (left, right))
+    _kernels["bf16 gemm"] = OPERATIONS, lambda: a @ b
 
 
 def measure_kernels(number: int) -> list[MachineRate]:
@@ -41,55 +46,32 @@ def measure_kernels(number: int) -> list[MachineRate]:
     It is the best of many repetitions, because a roofline states what the machine can do.
     """
     rows = []
-    for kernel, run in _kernels.items():
-        rates = [run()]
-        end = perf_counter() + SECONDS
-        while perf_counter() < end:
-            rates.append(run())
-        rows.append(MachineRate(number, kernel, max(rates)))
+    for kernel, (amount, run) in _kernels.items():
+        best, end = float("inf"), perf_counter() + SECONDS
+        while (began := perf_counter()) < end:
+            run()
+            best = min(best, perf_counter() - began)
+        rows.append(MachineRate(number, kernel, amount / best))
     return rows
 
 
-def _gemm(operator: str, left: np.ndarray, right: np.ndarray, threads: int) -> Callable[[], float]:
+def _gemm(operator: str, left: np.ndarray, right: np.ndarray, threads: int) -> Callable[[], object]:
     """Multiply by ONNX Runtime."""
-    kinds = {"MatMul": TensorProto.FLOAT, "MatMulInteger": TensorProto.UINT8}
-    output = TensorProto.FLOAT if operator == "MatMul" else TensorProto.INT32
-    graph = helper.make_graph(
-        [helper.make_node(operator, ["left", "right"], ["product"])],
-        operator,
-        [helper.make_tensor_value_info("left", kinds[operator], left.shape)],
-        [helper.make_tensor_value_info("product", output, (ROWS, COLUMNS))],
-        [numpy_helper.from_array(right, "right")],
+    kinds = ("float", "float") if operator == "MatMul" else ("uint8", "int32")
+    model = parser.parse_model(
+        f'<ir_version: 10, opset_import: ["" : 18]> '
+        f"gemm ({kinds[0]}[{ROWS}, {INNER}] left) => ({kinds[1]}[{ROWS}, {COLUMNS}] product) "
+        f"{{ product = {operator} (left, right) }}"
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    model.graph.initializer.append(numpy_helper.from_array(right, "right"))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-    return _timed(lambda: session.run(None, {"left": left}), OPERATIONS)
+    return lambda: session.run(None, {"left": left})
 
 
-def _bf16_gemm(left: np.ndarray, right: np.ndarray, threads: int) -> Callable[[], float] | None:
-    try:
-        import torch
-    except ImportError:
-        return None
-    torch.set_num_threads(threads)
-    a, b = (torch.from_numpy(each).to(torch.bfloat16) for each in (left, right))
-    return _timed(lambda: a @ b, OPERATIONS)
-
-
-def _reader(threads: int) -> Callable[[], float]:
+def _reader(threads: int) -> Callable[[], object]:
     """Find the greatest of many integers: so little arithmetic that memory decides the time."""
-    data = np.ones(READ_BYTES // 8, np.int64)
-    parts = np.array_split(data, threads)
+    parts = np.array_split(np.ones(READ_BYTES // 8, np.int64), threads)
     pool = ThreadPoolExecutor(threads)
-    return _timed(lambda: list(pool.map(np.max, parts)), float(data.nbytes))
-
-
-def _timed(run: Callable[[], object], amount: float) -> Callable[[], float]:
-    def rate() -> float:
-        began = perf_counter()
-        run()
-        return amount / (perf_counter() - began)
-
-    return rate
+    return lambda: list(pool.map(np.max, parts))

@@ -89,8 +89,10 @@ class Places:
         ]
 
 
-def quantise(directory: Path, config: Any, kept_fp32: Collection[str] = ()) -> None:
-    """Rewrite both graphs in place.
+def quantise(
+    directory: Path, config: Any, kept_fp32: Collection[str] = (), into: Path | None = None
+) -> None:
+    """Rewrite both graphs: in place, or to the directory `into`.
 
     `config` is the BlipConfig that they were exported for. `kept_fp32` names layers to leave as
     they are: "encoder." or "decoder.", then the torch module's name, with * for anything. The
@@ -117,8 +119,8 @@ def quantise(directory: Path, config: Any, kept_fp32: Collection[str] = ()) -> N
         remove_unused(model)
     left = Places.find(encoder.graph, decoder.graph).names()
     check_count("layers in fp32", len(left), len(kept))
-    ir.save(encoder, directory / ENCODER)
-    ir.save(decoder, directory / DECODER)
+    ir.save(encoder, (into or directory) / ENCODER)
+    ir.save(decoder, (into or directory) / DECODER)
 
 
 def _matching_names(names: Sequence[str], patterns: Collection[str]) -> set[str]:

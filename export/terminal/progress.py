@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from rich.console import Console
@@ -19,7 +20,18 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from export.terminal.memory import peak_memory
+
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """A step that has ended, its seconds, and the peak memory up to its end, in bytes."""
+
+    description: str
+    seconds: float
+    peak_memory: int
 
 
 class RateColumn(ProgressColumn):
@@ -31,10 +43,11 @@ class RateColumn(ProgressColumn):
 
 
 class Steps:
-    """Report the steps of an export, one after the other."""
+    """Report the steps of an export, one after the other, and record what each took."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
+        self.records: list[StepRecord] = []
 
     def announce(self, line: str) -> None:
         """Print one line. On a terminal it appears above the bars."""
@@ -55,8 +68,9 @@ class Steps:
         began = time.perf_counter()
         yield lambda: self._progress.advance(task)
         self._progress.update(task, total=total, completed=total)
+        seconds = time.perf_counter() - began
+        self.records.append(StepRecord(description, seconds, peak_memory()))
         if not terminal:
-            seconds = time.perf_counter() - began
             rate = f", {total / seconds:.2f} {unit}/s" if total > 1 else ""
             self.announce(f"{description}: done in {seconds:.1f} s{rate}")
 

@@ -18,10 +18,15 @@ Logits = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class LogitError:
-    """`mean` absolute difference in logits, and the cosine between the two, averaged over steps."""
+    """The distance between two sets of logits, over all steps of all captions.
+
+    `mean` is the mean absolute difference, `cosine` the mean cosine. `gap` is the median absolute
+    change of the difference between the two tokens that transformers finds likeliest.
+    """
 
     mean: float
     cosine: float
+    gap: float
 
 
 def transformers_logits(
@@ -48,7 +53,14 @@ def runtime_logits(
 
 
 def logit_error(expected: Iterable[Logits], found: Iterable[Logits]) -> LogitError:
+    """Measure how far logits f32 [steps, vocab] of captions are from the expected ones."""
     one, other = (np.concatenate(list(each)) for each in (expected, found))
     norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     cosines = (one * other).sum(axis=1) / norms
-    return LogitError(mean=float(np.abs(one - other).mean()), cosine=float(cosines.mean()))
+    likeliest = np.argpartition(one, -2, axis=1)[:, -2:]
+    gaps = [np.diff(np.take_along_axis(each, likeliest, axis=1)) for each in (one, other)]
+    return LogitError(
+        mean=float(np.abs(one - other).mean()),
+        cosine=float(cosines.mean()),
+        gap=float(np.median(np.abs(gaps[0] - gaps[1]))),
+    )

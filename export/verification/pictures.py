@@ -36,8 +36,16 @@ MIN_PICTURES, MAX_PICTURES = 2, 100
 
 @dataclass(frozen=True, slots=True)
 class Picture:
+    """An image file. `crop_of` names the photograph that it was cut from, if it was."""
+
     name: str
     data: bytes  # the content of an image file
+    crop_of: str | None = None
+
+    @property
+    def photograph(self) -> str:
+        """Name the photograph that the picture shows, or a part of."""
+        return self.crop_of or self.name
 
     def decode(self) -> Image.Image:
         """Decode to the RGB picture that both transformers and the runtime get."""

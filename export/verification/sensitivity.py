@@ -1,26 +1,36 @@
 """Find the layers that lose most by int8: quantise each alone, in torch, and compare the logits.
 
-This simulates what export.int8 does, and spares writing and loading a graph for every layer.
+A layer's error is measured along a few captions of different pictures, after each of their tokens.
+The layers before it are not computed again, because their results do not change: a picture is
+encoded once for all layers of the decoder.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from export.checkpoint import Checkpoint
-from export.graphs import IMAGE_EMBEDS, DecoderStep, PictureEncoder
-from export.int8.cross_attention import SIGNED, UNSIGNED
+from export.graphs import DecoderStep, PictureEncoder, causal_mask
 from export.int8.quantise import IMAGE_NAME
-from export.int8.weights import ZERO_POINT, Floats, block_size, quantise_blocks, quantise_rows
 from export.layers import HeadLinear, ImageAttention, VisionLayer
 from export.verification.parity import Case, TokenIds
+from export.verification.simulated_int8 import (
+    CHANGES,
+    fake_quantise_columns,
+    fake_quantise_row,
+    quantised,
+    quantised_image,
+    quantised_scores,
+)
 
-Change = Callable[[Tensor], Tensor]
+#: Captions along which logits are compared, each of another picture.
+CAPTIONS = 3
+
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -30,6 +40,23 @@ class Sensitivity:
 
     layer: str
     error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The exact states of one caption: before each layer, and those of the whole models.
+
+    Attributes:
+        vision: f32 [1, tokens, width] before each vision layer
+        image_embeds: the encoder's last hidden state, f32 [1, tokens, width]
+        text: f32 [1, positions, hidden] before each decoder layer, and after the last
+        logits: f32 [positions, vocab]
+    """
+
+    vision: Sequence[Tensor]
+    image_embeds: Tensor
+    text: Sequence[Tensor]
+    logits: Tensor
 
 
 class Captioning(nn.Module):
@@ -44,154 +71,118 @@ class Captioning(nn.Module):
             1, text.num_attention_heads, 0, text.hidden_size // text.num_attention_heads
         )
 
-    def forward(self, pixel_values: Tensor, caption: TokenIds) -> Tensor:
-        """Compute the logits f32 [1, vocab] of the caption's last token."""
+    def trace(self, pixel_values: Tensor, caption: TokenIds) -> Trace:
+        """Compute all states of a caption. `pixel_values` is f32 [1, 3, height, width]."""
+        *vision, image = self.encode(self.encoder.embeddings(pixel_values))
         ids = torch.tensor([caption[:-1]])
-        past = [(self.empty, self.empty)] * len(self.decoder.layers)
-        image = self.encoder(pixel_values)[IMAGE_EMBEDS]
         places = torch.arange(ids.shape[1])[None]
-        logits: Tensor = self.decoder(ids, places, torch.ones_like(ids), past, image)["logits"]
+        text = list(self.decode(self.decoder.embeddings(ids, position_ids=places), image))
+        return Trace(vision, image, text, self.decoder.head(text[-1][0]))
+
+    def encode(self, states: Tensor, first: int = 0) -> Iterator[Tensor]:
+        """Yield the states before each vision layer from `first` on, then image_embeds."""
+        for layer in self.encoder.layers[first:]:
+            yield states
+            states = layer(states)
+        yield self.encoder.norm(states)
+
+    def decode(self, states: Tensor, image: Tensor, first: int = 0) -> Iterator[Tensor]:
+        """Yield the states before each decoder layer from `first` on, then those after the last."""
+        length = states.shape[1]
+        mask = causal_mask(torch.ones(1, length, dtype=torch.int64), length)
+        for layer in self.decoder.layers[first:]:
+            yield states
+            states, _ = layer(states, mask, (self.empty, self.empty), image)
+        yield states
+
+    def logits_again(self, trace: Trace, graph: str, first: int) -> Tensor:
+        """Compute the logits of `trace` again, from layer `first` of "encoder" or "decoder" on."""
+        image, text, start = trace.image_embeds, trace.text, first
+        if graph == "encoder":
+            *_, image = self.encode(trace.vision[first], first)
+            start = 0
+        *_, states = self.decode(text[start], image, start)
+        logits: Tensor = self.decoder.head(states[0])
         return logits
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer that --keep-fp32 can name.
+
+    `simulate` computes it in int8 within a block. Before layer `first` of `graph` nothing changes.
+    """
+
+    name: str
+    graph: str
+    first: int
+    simulate: Callable[[], AbstractContextManager[None]]
+
+
+class SensitivityPass:
+    """Measure each name that --keep-fp32 takes. Iterate over it once for the result."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, cases: Sequence[Case], captions: Sequence[TokenIds]
+    ) -> None:
+        self._processor = checkpoint.image_processor
+        self._captions = spread(cases, captions)
+        self.model = Captioning(checkpoint)
+        self._layers = list(_layers(self.model))
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    @torch.inference_mode()
+    def __iter__(self) -> Iterator[Sensitivity]:
+        traces = [
+            self.model.trace(
+                self._processor(case.picture.decode(), return_tensors="pt").pixel_values, caption
+            )
+            for case, caption in self._captions
+        ]
+        for layer in self._layers:
+            with layer.simulate():
+                errors = [self._error(layer, trace) for trace in traces]
+            yield Sensitivity(layer.name, sum(errors) / len(errors))
+
+    def _error(self, layer: Layer, trace: Trace) -> float:
+        found = self.model.logits_again(trace, layer.graph, layer.first)
+        return float((found - trace.logits).abs().mean())
+
+
+def spread(
+    cases: Sequence[Case], captions: Sequence[TokenIds], count: int = CAPTIONS
+) -> list[tuple[Case, TokenIds]]:
+    """Return at most `count` cases of different pictures, evenly spread, with their captions."""
+    firsts: dict[str, tuple[Case, TokenIds]] = {}
+    for case, caption in zip(cases, captions, strict=True):
+        firsts.setdefault(case.picture.name, (case, caption))
+    count = min(count, len(firsts))
+    return [list(firsts.values())[index * len(firsts) // count] for index in range(count)]
 
 
 def modules(model: nn.Module, kind: type[Module]) -> dict[str, Module]:
     return {name: each for name, each in model.named_modules() if isinstance(each, kind)}
 
 
-@torch.inference_mode()
-def layer_sensitivities(
-    checkpoint: Checkpoint, cases: Sequence[Case], captions: Sequence[TokenIds]
-) -> Iterator[Sensitivity]:
-    """Yield one for each name that --keep-fp32 takes."""
-    model = Captioning(checkpoint)
-    pictures = [
-        checkpoint.image_processor(case.picture.decode(), return_tensors="pt").pixel_values
-        for case in cases
-    ]
-
-    def logits() -> Tensor:
-        return torch.cat([model(*each) for each in zip(pictures, captions, strict=True)])
-
-    expected = logits()
+def _layers(model: Captioning) -> Iterator[Layer]:
+    depth = len(model.decoder.layers)
     for name, linear in modules(model, nn.Linear).items():
-        with quantised(linear, *CHANGES[name.partition(".")[0]]):
-            yield Sensitivity(name, float((logits() - expected).abs().mean()))
+        graph, first = _place(name, depth)
+        yield Layer(name, graph, first, partial(quantised, linear, *CHANGES[graph]))
     for name, heads in modules(model, HeadLinear).items():
-        with quantised(heads, fake_quantise_columns, fake_quantise_row):
-            yield Sensitivity(name, float((logits() - expected).abs().mean()))
+        change = partial(quantised, heads, fake_quantise_columns, fake_quantise_row)
+        yield Layer(name, *_place(name, depth), change)
     for name, layer in modules(model, VisionLayer).items():
-        with quantised_scores(layer):
-            yield Sensitivity(f"{name}.scores", float((logits() - expected).abs().mean()))
-    with quantised_image(modules(model, ImageAttention).values()):
-        yield Sensitivity(IMAGE_NAME, float((logits() - expected).abs().mean()))
+        scores = f"{name}.scores"
+        yield Layer(scores, *_place(scores, depth), partial(quantised_scores, layer))
+    attentions = list(modules(model, ImageAttention).values())
+    # The decoder reads the picture, so the encoder computes nothing else.
+    yield Layer(IMAGE_NAME, "decoder", 0, partial(quantised_image, attentions))
 
 
-@contextmanager
-def quantised(
-    linear: nn.Linear | HeadLinear, weights: Change, activations: Change
-) -> Iterator[None]:
-    """Compute with weights and activations rounded to 8 bits within the block."""
-    exact = linear.weight
-    linear.weight = nn.Parameter(weights(exact), requires_grad=False)
-    hook = linear.register_forward_pre_hook(lambda _, inputs: (activations(inputs[0]),))
-    try:
-        yield
-    finally:
-        hook.remove()
-        linear.weight = exact
-
-
-@contextmanager
-def quantised_scores(layer: VisionLayer) -> Iterator[None]:
-    """Multiply a query and a key that are rounded to 8 bits within the block."""
-    hooks = [
-        linear.register_forward_hook(lambda _, __, output, change=change: change(output))
-        for linear, change in (
-            (layer.query, fake_quantise_tensor),
-            (layer.key, fake_quantise_symmetrically),
-        )
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-@contextmanager
-def quantised_image(attentions: Iterable[ImageAttention]) -> Iterator[None]:
-    """Let the decoder see the encoder's last hidden state in 8 bits within the block."""
-    hooks = [
-        each.register_forward_hook(lambda _, inputs, __: attend_in_int8(*inputs))
-        for each in attentions
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def attend_in_int8(rows: Tensor, image_embeds: Tensor) -> Tensor:
-    """Compute what export.int8.cross_attention makes of ImageAttention."""
-    mean = image_embeds.mean(dim=1, keepdim=True)
-    scale = scale_of(image_embeds - mean, SIGNED, 1)
-    image = ((image_embeds - mean) / scale).round()
-    scores = fake_quantise_row(rows * scale) @ image.transpose(1, 2)
-    probabilities = fake_quantise(scores.softmax(dim=-1), UNSIGNED, -1)
-    return probabilities @ image * scale + mean
-
-
-def fake_quantise_rows(weight: Tensor) -> Tensor:
-    """Round f32 [..., inputs] to 8 bits, by a scale for each row."""
-    rows, scales = quantise_rows(weight.numpy())
-    return torch.from_numpy(rows * scales[..., None])
-
-
-def fake_quantise_columns(weight: Tensor) -> Tensor:
-    """Round f32 [..., inputs, outputs] to 8 bits, by a scale for each column."""
-    return fake_quantise_rows(weight.transpose(-1, -2)).transpose(-1, -2)
-
-
-def fake_quantise_blocks(states: Tensor) -> Tensor:
-    """Round f32 [..., inputs] to 8 bits, by a scale for each block of inputs."""
-    inputs = states.shape[-1]
-    rows: Floats = states.reshape(-1, inputs).numpy()
-    blocks, scales = quantise_blocks(rows, block_size(inputs))
-    values = (blocks.astype(np.float32) - ZERO_POINT) * scales[..., None]
-    return torch.from_numpy(values.reshape(len(rows), -1)[:, :inputs]).view_as(states)
-
-
-def fake_quantise_tensor(states: Tensor) -> Tensor:
-    """Round to DynamicQuantizeLinear's 256 levels, one of which is zero."""
-    scale = (states.max().clamp(min=0) - states.min().clamp(max=0)) / 255
-    return (states / scale).round() * scale
-
-
-def fake_quantise_symmetrically(states: Tensor) -> Tensor:
-    """Round to 255 levels, as many below zero as above, by one scale."""
-    return fake_quantise(states, SIGNED, tuple(range(states.dim())))
-
-
-def fake_quantise_row(states: Tensor) -> Tensor:
-    """Round to 255 levels, as many below zero as above, by a scale for each row."""
-    return fake_quantise(states, SIGNED, -1)
-
-
-def fake_quantise(states: Tensor, levels: int, axes: int | tuple[int, ...]) -> Tensor:
-    """Round to multiples of a scale for all that is along `axes`: its largest gets `levels`."""
-    scale = scale_of(states, levels, axes)
-    return (states / scale).round() * scale
-
-
-def scale_of(states: Tensor, levels: int, axes: int | tuple[int, ...]) -> Tensor:
-    largest = states.abs().amax(dim=axes, keepdim=True)
-    # Zeros stay zero by any scale.
-    return torch.where(largest > 0, largest / levels, 1)
-
-
-#: Of weights and activations, as export.int8.linears treats either graph.
-CHANGES: dict[str, tuple[Change, Change]] = {
-    "encoder": (fake_quantise_rows, fake_quantise_tensor),
-    "decoder": (fake_quantise_blocks, fake_quantise_blocks),
-}
+def _place(name: str, depth: int) -> tuple[str, int]:
+    """Return the graph of a layer and its number. The word head comes after all `depth` layers."""
+    graph, kind, number, *_ = name.split(".")
+    return graph, int(number) if kind == "layers" else depth

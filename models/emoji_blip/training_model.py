@@ -11,6 +11,11 @@ from models.emoji_blip.textures import COLOUR_NAMES
 
 SIDE, PATCH, VISION_WIDTH = 128, 16, 192
 NEVER = -100.0  # logit bias of words that no caption uses
+# The export copies it into manifest.json, and the server shows it.
+NOTICE = (
+    "This demonstration model knows emoji scenes only. To caption photographs: "
+    "scripts/serve --model Salesforce/blip-image-captioning-base"
+)
 
 
 def small_config(vocabulary: int) -> BlipConfig:
@@ -27,6 +32,7 @@ def small_config(vocabulary: int) -> BlipConfig:
             "max_position_embeddings": 64, "hidden_dropout_prob": 0.0,
             "attention_probs_dropout_prob": 0.0,
         },
+        notice=NOTICE,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 CaptioningError
 ├── ModelDirectoryError
+│   └── AlteredFile
 ├── ImageError
 │   ├── UnsupportedImageFormat
 │   ├── UndecodableImage
@@ -13,6 +14,8 @@ Each message is one sentence for a person. It contains no object address and no 
 Any other exception is a defect.
 """
 
+from pathlib import Path
+
 
 class CaptioningError(Exception):
     """The base class of every error that this package raises on purpose."""
@@ -20,6 +23,17 @@ class CaptioningError(Exception):
 
 class ModelDirectoryError(CaptioningError):
     """A model directory is missing, malformed or altered, or does not match its manifest."""
+
+
+class AlteredFile(ModelDirectoryError):
+    """The file at `path` has another digest than its manifest lists."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is not the file that its manifest lists: its SHA-256 differs; "
+            "restore it or export the checkpoint again."
+        )
+        self.path = path
 
 
 class ImageError(CaptioningError):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from server.captioning.options import GenerationOptions
 from server.inference.model import CaptionModel
@@ -25,7 +26,7 @@ class ServedModel:
 
     @classmethod
     def of(cls, model: CaptionModel, settings: Settings) -> "ServedModel":
-        files = (settings.model / name for name in model.manifest.files)
+        files = (Path(settings.model) / name for name in model.manifest.files)
         own_settings = model.resolve(None, GenerationOptions()).settings
         return cls(
             names=tuple(dict.fromkeys((model.manifest.name, *settings.model_alias))),

@@ -11,6 +11,7 @@ from server.captioning.caption import Caption
 from server.captioning.generation.types import GenerationRequest
 from server.captioning.image.version import PREPROCESSING_VERSION
 from server.captioning.model.encoder import EncodedImage
+from server.captioning.options import GenerationOptions
 from server.errors import Overloaded
 from server.inference.batcher import ContinuousBatcher
 from server.inference.decode_stage import DecodeStage
@@ -111,6 +112,10 @@ class CaptionService:
                 return await self.caption(request)
             except Overloaded:
                 await self._queue_limit.next_end()
+
+    def check(self, options: GenerationOptions) -> None:
+        """Raise OptionOutOfRange for options that no picture and prompt can have."""
+        self._model.resolve(None, options)
 
     async def find(self, request: CaptionRequest) -> CaptionResult | None:
         """Return the caption if it is cached, from the picture's digest alone; infer nothing.

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.environment import Environment
-from benchmarks.report.contents import Report
 from benchmarks.rows import (
     Absent,
     Captioned,
@@ -18,7 +16,7 @@ from benchmarks.rows import (
     ServerMemory,
     Work,
 )
-from benchmarks.runs import Run
+from benchmarks.runs import Environment, Report, Run
 
 MODEL = "an invented model; ours in int8"
 #: 0.5 s to encode in fp32, 10 ms to read for a token.
@@ -49,7 +47,7 @@ def latency_run(
         for number in range(1, rounds + 1)
         for server, factor in factors.items()
         for kind, cost in COSTS.items()
-        for phases in [{} if server == "tutorial" else {"decode": 0.3 * factor * number}]
+        for phases in [{} if server == "tutorial" else {"decode": round(0.3 * factor * number, 6)}]
     ]
     return run("latency", [*samples, ServerMemory("ours", 500_000_000)], **settings)
 

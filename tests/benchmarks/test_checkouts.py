@@ -8,8 +8,6 @@ from benchmarks.errors import Unavailable
 
 pytestmark = pytest.mark.process
 
-pytestmark = pytest.mark.process
-
 EXPORT = "import pathlib, sys\npathlib.Path(sys.argv[2], sys.argv[3]).mkdir(parents=True)\n"
 
 

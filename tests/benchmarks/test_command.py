@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import subjects
-from benchmarks.__main__ import COMMANDS, main
-from benchmarks.report.contents import BENCHMARKS
+from benchmarks.__main__ import main
+from benchmarks.report import command as report
+from benchmarks.report.command import BENCHMARKS
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
@@ -36,22 +36,13 @@ def test_bad_flags_are_one_line(
     assert named in one_line(capsys)
 
 
-@pytest.mark.parametrize("name", ["latency", "load", "pipelines", "roofline", "tutorial"])
+@pytest.mark.parametrize("name", [*BENCHMARKS, "report"])
 def test_a_missing_model_is_one_line(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A missing model directory ends with status 1 and its path."""
     assert main([name, "--model", str(tmp_path / "absent")]) == 1
     assert str(tmp_path / "absent") in one_line(capsys)
-
-
-def test_the_base_model_has_to_be_made_first(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Without the base model the last line gives the command that makes it."""
-    monkeypatch.setattr(subjects, "WORK", tmp_path)
-    assert main(["pipelines"]) == 1
-    assert "python -m benchmarks checkpoint" in one_line(capsys)
 
 
 @pytest.mark.parametrize("name", ["latency", "pipelines"])
@@ -65,22 +56,11 @@ def test_a_directory_without_the_project_is_one_line(
     assert "git worktree add" in line
 
 
-@pytest.mark.parametrize("name", ["latency", "load"])
-def test_a_server_that_does_not_answer_is_one_line(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An address without a server ends with status 1 and what to do."""
-    assert main([name, "--url", "http://127.0.0.1:9"]) == 1
-    line = one_line(capsys)
-    assert "no answer from server at http://127.0.0.1:9" in line
-    assert "scripts/serve" in line
-
-
 def test_every_benchmark_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     """--help lists each command with the first line of its description."""
     with pytest.raises(SystemExit) as exit_:
         main(["--help"])
     assert exit_.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    for name, module in {**BENCHMARKS, **COMMANDS}.items():
+    for name, module in {**BENCHMARKS, "report": report}.items():
         assert f"{name} {(module.__doc__ or '').splitlines()[0][:40]}" in text

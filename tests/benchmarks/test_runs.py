@@ -5,8 +5,7 @@ from types import ModuleType
 import pytest
 
 from benchmarks.errors import Unavailable
-from benchmarks.report.contents import Report
-from benchmarks.runs import Run, measured, read_json, write_json
+from benchmarks.runs import Report, Run, measured, read_json, write_json
 from tests.benchmarks.recorded import report
 
 

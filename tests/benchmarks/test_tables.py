@@ -1,15 +1,6 @@
 import pytest
-from rich.console import Console
 
-from benchmarks.summaries import Summary
-from benchmarks.tables import (
-    Table,
-    duration,
-    megabytes,
-    percentiles,
-    print_tables,
-    with_spread,
-)
+from benchmarks.tables import Table, duration, megabytes, percentile, percentiles
 
 
 @pytest.mark.parametrize(
@@ -28,16 +19,25 @@ def test_durations_have_three_digits(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_the_spread_follows_the_median() -> None:
-    """A median is shown with the least and the greatest value."""
-    assert with_spread(Summary.of([0.1, 0.2, 0.4])) == "200 ms (100 ms to 400 ms)"
-    assert with_spread(Summary.of([0.5, 1.0, 1.5])) == "1.00 s (500 ms to 1.50 s)"
+def test_percentiles_are_interpolated() -> None:
+    """A percentile is interpolated linearly between the values, in whatever order they are."""
+    values = [float(value) for value in range(100, -1, -1)]
+    assert [percentile(values, rank) for rank in (50, 90, 99)] == [50, 90, 99]
+    assert percentile([*range(10)], 90) == pytest.approx(8.1)
+
+
+@pytest.mark.parametrize(("rank", "needed"), [(90, 10), (99, 100)])
+def test_a_small_sample_has_no_high_percentile(rank: int, needed: int) -> None:
+    """A percentile is given from the sample size on of which one value lies beyond it."""
+    values = [float(value) for value in range(needed)]
+    assert percentile(values, rank) is not None
+    assert percentile(values[1:], rank) is None
 
 
 def test_cells_without_support_are_empty() -> None:
     """The cells of p90 and p99 are empty for eight values, and all but the count for none."""
-    assert percentiles(Summary.of([0.1] * 8)) == ("8", "100 ms", "", "", "100 ms", "100 ms")
-    assert percentiles(None) == ("0", "", "", "", "", "")
+    assert percentiles([0.1] * 8) == ("8", "100 ms", "", "", "100 ms", "100 ms")
+    assert percentiles([]) == ("0", "", "", "", "", "")
 
 
 @pytest.mark.parametrize(("size", "text"), [(1.5e9, "1,500 MB"), (12e6, "12 MB"), (1e5, "0.1 MB")])
@@ -46,10 +46,16 @@ def test_small_sizes_are_not_rounded_to_nothing(size: float, text: str) -> None:
     assert megabytes(size) == text
 
 
-def test_a_table_is_markdown_and_terminal_output(capsys: pytest.CaptureFixture[str]) -> None:
-    """The same title, cells and note are in both renderings."""
-    table = Table("Title", ("", "n"), (("ours", "5"),), "A note.")
-    assert table.to_markdown() == "**Title**\n\n|  | n |\n| --- | ---: |\n| ours | 5 |\n\nA note.\n"
-    print_tables([table], Console(width=80))
-    printed = capsys.readouterr().out
-    assert all(part in printed for part in ("Title", "ours", "5", "A note."))
+def test_a_table_is_aligned_markdown() -> None:
+    """Title and note stand around a Markdown table, whose figures are right-justified."""
+    table = Table("Title", ("", "n"), (("ours", "5"), ("tutorial", "1000")), "A note.")
+    assert table.to_markdown().splitlines() == [
+        "**Title**",
+        "",
+        "|          |    n |",
+        "| -------- | ---: |",
+        "| ours     |    5 |",
+        "| tutorial | 1000 |",
+        "",
+        "A note.",
+    ]

@@ -2,9 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from benchmarks.tables import print_tables
 from tests.endurance.figures import Report
 from tests.scale import FULL
 from tests.server.conftest import anyio_backend as anyio_backend
@@ -21,7 +19,7 @@ def report() -> Report:
 
 def pytest_terminal_summary() -> None:
     if FULL:
-        print_tables(_REPORT.tables(), Console(width=160))
+        print("\n", *(table.to_markdown() for table in _REPORT.tables()), sep="\n")
 
 
 def pytest_sessionfinish() -> None:

@@ -31,6 +31,23 @@ def edit(file: Path, change: Callable[[JsonObject], object]) -> None:
     file.write_text(json.dumps(content))
 
 
+def save_as_transformers_5(checkpoint: Path) -> None:
+    """Rewrite the files of the processor in the form in which transformers 5 saves them."""
+    images = checkpoint / "preprocessor_config.json"
+    if images.exists():
+        nested = {"image_processor": json.loads(images.read_text())}
+        (checkpoint / "processor_config.json").write_text(json.dumps(nested))
+        images.unlink()
+    edit(
+        checkpoint / "tokenizer_config.json",
+        lambda config: config.update(extra_special_tokens=["[ENC]"]),
+    )
+    edit(
+        checkpoint / "tokenizer_config.json",
+        lambda config: config.pop("additional_special_tokens", None),
+    )
+
+
 def refusal(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> str:
     """What the command says of a checkpoint that it refuses; nothing is left of the export."""
     output = checkpoint.with_name("output")
@@ -57,6 +74,19 @@ def test_a_missing_file_is_named(
     message = refusal(checkpoint, capsys)
     assert named in message
     assert "save_pretrained" in message
+
+
+def test_files_of_transformers_5_are_read(tiny_checkpoint: Path, checkpoint: Path) -> None:
+    """A checkpoint that transformers 5 saved is the same checkpoint."""
+    save_as_transformers_5(checkpoint)
+
+    found = load_checkpoint(find_source(str(checkpoint), None))
+
+    expected = load_checkpoint(find_source(str(tiny_checkpoint), None))
+    assert found.image_processor.size == expected.image_processor.size
+    assert (
+        found.tokenizer.backend_tokenizer.to_str() == expected.tokenizer.backend_tokenizer.to_str()
+    )
 
 
 def test_missing_tokenizer_files_are_named(

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import pytest
 
 from server.captioning.model.directory import read_manifest
 from tests.export.command import ROOT, command, environment, export, find
-from tests.export.fake_hub import COMMITS, serve_hub
+from tests.hub.fake_hub import serve_hub
+from tests.hub.repositories import COMMITS
 
 pytestmark = pytest.mark.process
 
@@ -33,6 +33,8 @@ def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> No
         (["--pictures", "0"], ["--pictures", "0 is less than 1"]),
         (["--min-agreement", "0.9"], ["--min-agreement 0.9", "fp32", "add --precision int8"]),
         (["--keep-fp32", "encoder.*"], ["--keep-fp32 encoder.*", "fp32", "add --precision int8"]),
+        (["--private"], ["--private", "--push-to-hub"]),
+        (["--push-to-hub", "a/b/c"], ["--push-to-hub", "a/b/c", "OWNER/NAME"]),
         (["--colour"], ["--colour"]),
     ],
 )
@@ -139,31 +141,6 @@ def test_what_was_downloaded_needs_no_hub_any_more(
             find(REPOSITORY, revision), cwd=ROOT, env=environment(tmp_path, hub), check=True
         )
     subprocess.run(find(REPOSITORY, revision), cwd=ROOT, env=environment(tmp_path), check=True)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_export_leaves_nothing(
-    number: signal.Signals, tiny_checkpoint: Path, output: Path, tmp_path: Path
-) -> None:
-    """Stopped with files already written, it removes them, says so and exits with 128 + signal."""
-    process = subprocess.Popen(
-        command(tiny_checkpoint, output, "--pictures", "100"),
-        cwd=ROOT,
-        env=environment(tmp_path),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    lines = iter(process.stderr.readline, "")
-    assert any(line.startswith("validate decoder_model.onnx") for line in lines)
-    (partial,) = output.parent.iterdir()
-    assert (partial / "decoder_model.onnx").exists()
-    process.send_signal(number)
-    *_, last = lines
-    process.stderr.close()
-    assert process.wait() == 128 + number
-    assert last == f"export: interrupted; {output} was not written.\n"
-    assert os.listdir(output.parent) == []
 
 
 def test_a_disk_that_refuses_leaves_nothing(

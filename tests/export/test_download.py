@@ -1,18 +1,19 @@
 """Downloads from a hub on this machine, with real bytes, that break off in the middle."""
 
+import json
+import shutil
 import signal
 import subprocess
 import threading
 from pathlib import Path
 
 import pytest
-import requests
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-from export.hub.client import CHUNK
-from export.hub.download import BACKOFF, is_transient
+from server.hub.client import CHUNK
+from server.hub.download import BACKOFF
 from tests.export.command import ROOT, command, environment, export, find
-from tests.export.fake_hub import DEADLINE, WEIGHTS, Line, Transfer, serve_hub
+from tests.hub.fake_hub import DEADLINE, serve_hub
+from tests.hub.repositories import WEIGHTS, Line, Transfer
 
 pytestmark = pytest.mark.process
 
@@ -46,7 +47,8 @@ def test_a_download_says_what_it_does(tiny_checkpoint: Path, tmp_path: Path) -> 
         again = download(tmp_path, hub)
     files = list(tiny_checkpoint.iterdir())
     megabytes = sum(path.stat().st_size for path in files) / 1e6
-    assert began == f"download {REPOSITORY}: {len(files)} files, {megabytes:.1f} MB ..."
+    assert began.startswith(f"download {REPOSITORY}: {len(files)} files, {megabytes:.1f} MB; ")
+    assert began.endswith(" free ...")
     assert ended.startswith(f"download {REPOSITORY}: done in ")
     assert again == []
 
@@ -128,46 +130,17 @@ def test_without_the_hub_a_partial_download_is_no_checkpoint(
     assert "can't be reached" in line
 
 
-def answer(status: int) -> HfHubHTTPError:
-    response = requests.Response()
-    response.status_code = status
-    return HfHubHTTPError("refused", response=response)
-
-
-def unasked(cause: Exception) -> LocalEntryNotFoundError:
-    """Return the error of huggingface_hub for a file that the hub could not be asked about."""
-    error = LocalEntryNotFoundError("no connection")
-    error.__cause__ = cause
-    return error
-
-
-@pytest.mark.parametrize(
-    ("error", "transient"),
-    [
-        (requests.exceptions.ChunkedEncodingError(), True),
-        (requests.ConnectionError(), True),
-        (requests.Timeout(), True),
-        (answer(503), True),
-        (answer(429), True),
-        (answer(403), False),
-        (unasked(requests.ConnectionError()), True),
-        (unasked(answer(403)), False),
-        (OSError("Consistency check failed"), True),
-        (OSError(28, "No space left on device"), False),
-    ],
-    ids=[
-        "broken connection",
-        "no connection",
-        "timeout",
-        "unavailable",
-        "too many requests",
-        "forbidden",
-        "not asked for lack of a connection",
-        "not asked for lack of rights",
-        "wrong size",
-        "disk full",
-    ],
-)
-def test_only_failures_that_may_pass_are_retried(error: Exception, transient: bool) -> None:
-    """A refusal and a full disk end the download at the first attempt."""
-    assert is_transient(error) is transient
+def test_another_architecture_is_refused_before_its_weights(
+    tiny_checkpoint: Path, output: Path, tmp_path: Path
+) -> None:
+    """The configuration tells it, so that no gigabytes are downloaded in vain."""
+    other = tmp_path / "bert"
+    shutil.copytree(tiny_checkpoint, other)
+    config = {"model_type": "bert", "architectures": ["BertForMaskedLM"]}
+    (other / "config.json").write_text(json.dumps(config))
+    line = Line()
+    with serve_hub(REPOSITORY, other, line) as hub:
+        result = export(REPOSITORY, output, home=tmp_path, hub=hub)
+    assert result.returncode == 1
+    assert f"{REPOSITORY} is a checkpoint of BertForMaskedLM" in result.stderr
+    assert line.transfers == []

@@ -12,8 +12,8 @@ from transformers import BlipForConditionalGeneration, BlipProcessor
 from export.__main__ import main
 from export.verification.parity import PROMPTS, TokenIds, cases_for, options_for
 from export.verification.pictures import generate_pictures
-from server.captioning.caption import Caption
 from server.captioning.captioner import BlipCaptioner
+from server.captioning.generation.types import GenerationRequest
 from server.captioning.model.directory import read_manifest
 from server.captioning.options import GenerationOptions
 from tests.export.checkpoints import TINY, build_checkpoint
@@ -102,15 +102,15 @@ def test_a_server_that_ignores_the_checkpoints_settings_is_caught(
 ) -> None:
     """One case of the comparison gives no num_beams, so that the checkpoint's own counts."""
     checkpoint = checkpoint_with(tmp_path / "checkpoint", num_beams=5)
-    caption = BlipCaptioner.caption
+    resolve = BlipCaptioner.resolve
 
     def ignoring(
-        self: BlipCaptioner, image: bytes, prompt: str | None, options: GenerationOptions
-    ) -> Caption:
+        self: BlipCaptioner, prompt: str | None, options: GenerationOptions
+    ) -> GenerationRequest:
         own = options.num_beams in (None, 5)
-        return caption(self, image, prompt, replace(options, num_beams=1) if own else options)
+        return resolve(self, prompt, replace(options, num_beams=1) if own else options)
 
-    monkeypatch.setattr(BlipCaptioner, "caption", ignoring)
+    monkeypatch.setattr(BlipCaptioner, "resolve", ignoring)
     assert main([str(checkpoint), str(tmp_path / "model"), "--pictures", "1"]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
     assert "captions differ from transformers'" in message

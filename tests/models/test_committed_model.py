@@ -53,10 +53,18 @@ def test_the_committed_directory_is_what_the_checkpoint_exports_to(tmp_path: Pat
     command = [sys.executable, "-m", "export", str(MODEL / "checkpoint"), str(output)]
     subprocess.run([*command, "--pictures", "2"], check=True, capture_output=True)
     exported, committed = (
-        json.loads((directory / "manifest.json").read_text())["files"]
-        for directory in (output, MODEL)
+        json.loads((directory / "manifest.json").read_text()) for directory in (output, MODEL)
     )
-    assert exported == committed
+    assert exported["files"] == committed["files"]
+    assert exported["notice"] == committed["notice"]
+
+
+def test_the_model_says_what_it_knows(captioner: BlipCaptioner) -> None:
+    """The notice names the limit of the model, and the command for photographs."""
+    notice = captioner.manifest.notice
+    assert notice
+    assert "emoji" in notice
+    assert "scripts/serve --model Salesforce/blip-image-captioning-base" in notice
 
 
 def test_the_model_stays_small_enough_for_a_repository() -> None:

@@ -134,7 +134,10 @@ def clean_environment() -> dict[str, str]:
 
 @contextmanager
 def server_process(
-    *flags: str, module: str = "tests.server.serve_fake", within: Sequence[str] = ()
+    *flags: str,
+    module: str = "tests.server.serve_fake",
+    environment: Mapping[str, str] | None = None,
+    within: Sequence[str] = (),
 ) -> Iterator[ServerProcess]:
     """Run a server, by default with a fake captioner, on a free port until the block ends.
 
@@ -143,7 +146,7 @@ def server_process(
     with subprocess.Popen(
         [*within, sys.executable, "-m", module, "--port", "0", *flags],
         cwd=ROOT,
-        env=clean_environment(),
+        env=environment or clean_environment(),
         stderr=subprocess.PIPE,
         text=True,
     ) as process:

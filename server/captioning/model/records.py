@@ -1,6 +1,9 @@
-"""Read parsed JSON into frozen dataclasses, strictly: exactly the fields that they declare."""
+"""Read parsed JSON into frozen dataclasses, strictly: exactly the fields that they declare.
 
-from dataclasses import fields, is_dataclass
+Only a field with a default may be missing.
+"""
+
+from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -15,13 +18,16 @@ def read_record(kind: type[Record], value: object, where: str = "") -> Record:
     """
     if not isinstance(value, dict):
         raise ValueError(f"{where or 'the document'} is {value!r:.40}, not an object")
-    known = {field.name for field in fields(cast(Any, kind))}
-    if missing := sorted(known - value.keys()):
+    declared = fields(cast(Any, kind))
+    known = {field.name for field in declared}
+    required = {field.name for field in declared if field.default is MISSING}
+    if missing := sorted(required - value.keys()):
         raise ValueError(f"{_join(where, missing[0])} is missing")
     if unknown := sorted(value.keys() - known):
         raise ValueError(f"{_join(where, unknown[0])} is not a field of this schema")
     hints = get_type_hints(kind)
-    return kind(**{name: _read(hints[name], value[name], _join(where, name)) for name in known})
+    given = known & value.keys()
+    return kind(**{name: _read(hints[name], value[name], _join(where, name)) for name in given})
 
 
 def _read(kind: Any, value: object, where: str) -> object:

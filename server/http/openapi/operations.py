@@ -14,7 +14,7 @@ from server.http.openapi.schemas import (
 )
 
 #: With a key, or without one where none is configured.
-SECURITY = [{}, {"key": []}]
+SECURITY: list[Schema] = [{}, {"key": []}]
 
 #: What a look-up refuses besides a caption that is not cached.
 _LOOKUP_ERRORS = (InvalidField, FieldTooLong, Unauthorized, PromptTooLong, OptionOutOfRange)
@@ -75,9 +75,9 @@ def caption_post(manifest: Manifest) -> Schema:
 def captions_post(manifest: Manifest) -> Schema:
     """Describe the form in which `image` and `prompt` may be repeated."""
     fields = caption_fields(manifest)
+    one = fields.pop("prompt")
     prompt: Schema = {
-        "type": "array",
-        "items": fields.pop("prompt"),
+        "anyOf": [one, {"type": "array", "items": one}],
         "description": "One for all pictures, or one a picture in the same order.",
     }
     image: Schema = {"type": "array", "minItems": 1, "items": _IMAGE}

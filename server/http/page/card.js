@@ -50,7 +50,7 @@ export class Card {
       make("p", { className: "caption", textContent: answer.caption || "(an empty caption)" }),
       facts(answer),
       timing(answer),
-      this.#actions(...copyButtons(answer.caption, this.file.name), this.againButton, this.removeButton));
+      this.#actions(copyButtons(answer.caption, this.file.name), this.againButton, this.removeButton));
   }
 
   showError(error) {

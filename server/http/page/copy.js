@@ -23,16 +23,18 @@ export function markdown(caption, name) {
   return `![${text}](<${name.replace(/[<>\\]/g, "\\$&")}>)`;
 }
 
-// Buttons that copy a caption in each form.
+// A group of buttons that copy a caption, one for each form.
 export function copyButtons(caption, name) {
   const forms = [
-    ["Copy text", caption],
-    ["Copy alt", altAttribute(caption)],
-    ["Copy Markdown", markdown(caption, name)],
+    ["text", caption],
+    ["alt", altAttribute(caption)],
+    ["Markdown", markdown(caption, name)],
   ];
-  return forms.map(([label, text]) =>
+  const buttons = forms.map(([label, text]) =>
     make("button", { type: "button", className: "button small", textContent: label,
-      "aria-label": `${label} of ${name}`, onclick: ({ currentTarget }) => copy(text, currentTarget) }));
+      "aria-label": `Copy ${label} of ${name}`, onclick: ({ currentTarget }) => copy(text, currentTarget) }));
+  return make("span", { className: "copies", role: "group", "aria-label": `Copy the caption of ${name}` },
+    make("span", { className: "quiet", textContent: "Copy", "aria-hidden": "true" }), ...buttons);
 }
 
 export async function copy(text, button) {

@@ -101,5 +101,5 @@ function item({ caption, name, thumbnail, time }) {
       make("p", { className: "entry-caption", textContent: caption }),
       make("p", { className: "quiet origin" }, make("span", { className: "file", textContent: name }),
         make("time", { dateTime: when.toISOString(), textContent: shortTime(when) }))),
-    make("div", { className: "actions" }, ...copyButtons(caption, name)));
+    copyButtons(caption, name));
 }

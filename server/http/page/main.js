@@ -152,11 +152,10 @@ async function describeServer() {
   }
 }
 
-// Commands in the notice stand between backticks.
+// A notice of a demonstration model ends in the command that serves another one.
 function showNotice(notice) {
-  const parts = String(notice).split("`");
-  byId("notice").replaceChildren(...parts.map((text, place) =>
-    place % 2 ? make("code", { textContent: text }) : text));
+  const [, text, command] = /^(.*?)(scripts\/serve\b.*)?$/s.exec(notice);
+  byId("notice").replaceChildren(text, ...(command ? [make("code", { textContent: command })] : []));
   byId("notice").hidden = false;
 }
 

@@ -53,6 +53,8 @@ class BatchEndpoint:
 async def parse(request: Request[State], receive: Receive) -> Parsed[Filenames]:
     limits = batch_limits(request.state["form_limits"].body, request.state["max_batch_images"])
     batch = await read_batch_form(request.headers, receive, limits)
+    # All pictures share the options: a bad one is the request's error, not that of each picture.
+    request.state["service"].check(batch.captions[0].options)
     return Parsed(batch.captions, batch.filenames, batch.rendering)
 
 

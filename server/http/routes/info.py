@@ -32,6 +32,7 @@ def describe(model: CaptionModel, settings: Settings) -> Mapping[str, object]:
             "revision": manifest.revision,
             "precision": manifest.precision,
             "digest": model.digest,
+            "notice": manifest.notice,
         },
         "image": {
             "height": manifest.image.height,

@@ -34,7 +34,7 @@ def test_an_answer_without_json_has_no_caption() -> None:
         app = web.Application()
         app.router.add_post("/caption", garbage)
         async with TestServer(app) as listening:
-            target = Target("fake", str(listening.make_url("")).rstrip("/"), states_cache=True)
+            target = Target("fake", str(listening.make_url("")).rstrip("/"))
             async with Client.open(target) as client:
                 return await client.ask(await prepare(PICTURE, None, ""))
 

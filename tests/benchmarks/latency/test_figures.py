@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.latency import figures
+from benchmarks.latency import against, figures
 from tests.benchmarks.recorded import latency_run
 
 
@@ -16,11 +16,18 @@ def test_a_table_shows_every_kind() -> None:
 
 
 def test_servers_are_compared_within_rounds() -> None:
-    """A drift by three changes neither the gain by a hit nor the distance of the servers."""
-    rows = {row[0]: row[1:] for row in figures.ratio_table(latency_run()).rows}
-    assert rows["200 KB: ours, cold / cached"] == ("500x", "500x", "500x")
-    assert rows["200 KB: tutorial / ours, cold"] == ("3x", "3x", "3x")
-    assert rows["200 KB: tutorial / ours, 8 at once"] == ("3x", "3x", "3x")
+    """A drift by three changes neither the distance of the servers nor the gain by a hit."""
+    table = figures.comparison_table(latency_run(), "200 KB")
+    assert table.columns == ("", "this server", "the tutorial's server", "ratio")
+    assert table.rows[0] == ("a new picture", "2.00 s", "6.00 s", "3x (3x to 3x)")
+    assert [row[-1] for row in table.rows] == ["3x (3x to 3x)"] * 4
+    assert "by 500x (500x to 500x) on this server and 500x (500x to 500x) on the" in table.note
+
+
+def test_a_server_may_be_measured_alone() -> None:
+    """Without the tutorial's server its cells and the ratios are empty."""
+    table = figures.comparison_table(latency_run({"ours": 1.0}), "200 KB")
+    assert table.rows[0] == ("a new picture", "2.00 s", "", "")
 
 
 def test_phases_are_shown_of_servers_that_state_them() -> None:
@@ -38,7 +45,7 @@ def test_memory_is_shown_by_server() -> None:
 
 def compared(this: float, other: float, rounds: int) -> dict[str, tuple[str, ...]]:
     run = latency_run({"this": this, "other": other}, rounds, this="abc1234", other="def5678")
-    table = figures.tables(run)[-1]
+    table = against.tables(run)[-1]
     assert "this abc1234, other def5678" in table.note
     return {row[0]: row[1:] for row in table.rows}
 
@@ -63,7 +70,7 @@ def test_too_few_rounds_have_no_interval() -> None:
 )
 def test_a_loss_is_judged_by_its_interval(interval: tuple[float, float] | None, loss: str) -> None:
     """A loss above 2 % is excluded, possible or certain by the bounds of the interval."""
-    assert figures.verdict(interval) == loss
+    assert against.verdict(interval) == loss
 
 
 def test_bursts_and_plots_take_the_usual_photo() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import subjects
 from benchmarks.__main__ import main
-from benchmarks.project import ROOT
+from benchmarks.checkouts import ROOT
 from benchmarks.subjects import Subject
 
 pytestmark = pytest.mark.process

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from benchmarks.load.points import open_loop
+from benchmarks.load.traffic import open_loop
 from tests.benchmarks.virtual_time import run_in_virtual_time
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.peers.key_value_graphs import KEY_VALUES, graphs_of
+from benchmarks.peers.key_value_graphs import graphs_of
 from export.convert import export_graph, validate_graph
+from export.graphs import IMAGE_EMBEDS
 from export.terminal.quiet import quiet
 from tests.export.checkpoints import ODD, build_model
 
@@ -24,7 +25,7 @@ def test_a_prompt_gets_transformers_logits() -> None:
     empty = torch.empty(2, ODD.text_heads, 0, ODD.text_hidden // ODD.text_heads)
     past = [(empty, empty)] * ODD.text_layers
     positions = torch.arange(4).expand_as(IDS)
-    image = encoder(pixel_values)[KEY_VALUES]
+    image = encoder(pixel_values)[IMAGE_EMBEDS]
     found = decoder(IDS, positions, torch.ones_like(IDS), past, image)["logits"]
     expected = model(pixel_values=pixel_values, input_ids=IDS).logits[:, -1]
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)

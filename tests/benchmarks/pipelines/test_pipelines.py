@@ -12,7 +12,7 @@ from tests.benchmarks import recorded
 
 
 def measure(subject: Subject, *pipelines: str) -> Run[Any]:
-    options = Namespace(threads=1, tokens=[3, 5], size="50 KB", pipelines=list(pipelines))
+    options = Namespace(threads=1, tokens=[3, 5], pipelines=list(pipelines))
     run = recorded.run("pipelines", [])
     command.measure_pipelines(options, subject, 1, run)
     return run

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, numpy_helper
 from onnx.helper import make_graph, make_model, make_opsetid, make_tensor_value_info
 
-from export.onnx_configs import OPSET
+from export.onnx_format import OPSET
 
 Floats = NDArray[np.float32]
 Arrays = Mapping[str, NDArray[Any]]

@@ -13,7 +13,7 @@ from transformers.models.blip.modeling_blip import BlipEncoderLayer
 from export.int8.attention_scores import find_scores, quantise_scores
 from export.int8.onnx_graph import GraphRewriter, remove_unused
 from export.layers import VisionLayer
-from export.verification.sensitivity import quantised_scores
+from export.verification.simulated_int8 import quantised_scores
 from tests.export.int8.graphs import Floats, graph_of, run
 
 SHAPE = (1, 9, 2, 8)  # batch, tokens, heads, width of a head

@@ -17,7 +17,7 @@ from export.int8.cross_attention import (
 )
 from export.int8.onnx_graph import GraphRewriter, remove_unused
 from export.layers import STRIPE, CrossAttention, HeadLinear
-from export.verification.sensitivity import (
+from export.verification.simulated_int8 import (
     attend_in_int8,
     fake_quantise_columns,
     fake_quantise_row,

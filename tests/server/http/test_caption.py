@@ -3,6 +3,7 @@ import gc
 import logging
 import re
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 from starlette.types import Message, Scope
@@ -10,7 +11,7 @@ from starlette.types import Message, Scope
 from server.app import create_app
 from server.http.admission import Admission
 from server.inference.phases import PHASES
-from tests.server.fakes import FakeModel
+from tests.server.fakes import MANIFEST, FakeModel
 from tests.server.serving import acquired, all_waiting, app
 
 pytestmark = pytest.mark.anyio
@@ -141,6 +142,17 @@ async def test_health_and_info() -> None:
         assert info["image"] == {"height": 8, "width": 8, "exact_decode": False}
         assert info["limits"]["body_bytes"] == 10_000_000
         assert info["options"]["num_beams"] == {"min": 1, "max": 16}
+
+
+async def test_notice(caplog: pytest.LogCaptureFixture) -> None:
+    """The log of the start and /info have the model's notice."""
+    caplog.set_level(logging.INFO, "server.app")
+    model = FakeModel(manifest=replace(MANIFEST, notice="Knows emoji only."))
+    async with app(model) as served:
+        info = (await served.client.get("/info")).json()
+
+    assert info["model"]["notice"] == "Knows emoji only."
+    assert "notice: Knows emoji only." in caplog.messages
 
 
 async def test_draining() -> None:

@@ -6,7 +6,7 @@ from server import errors
 from server.captioning import errors as captioning
 
 #: Raised before there is a request.
-NEVER_ANSWERED = {captioning.ModelDirectoryError}
+NEVER_ANSWERED = {captioning.ModelDirectoryError, captioning.AlteredFile}
 
 
 def leaves(module: object, base: type[Exception]) -> list[type[Exception]]:

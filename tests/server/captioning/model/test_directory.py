@@ -11,6 +11,7 @@ from server.captioning.captioner import BlipCaptioner
 from server.captioning.errors import ModelDirectoryError
 from server.captioning.model.directory import (
     FILES,
+    REJECTED_MANIFEST,
     ModelDirectory,
     read_manifest,
     sha256_of,
@@ -127,3 +128,10 @@ def test_graphs_cannot_change_places(copy: Path) -> None:
     shutil.copy(copy / "decoder_model.onnx", copy / "encoder_model.onnx")
     with pytest.raises(ModelDirectoryError, match=r"encoder_model\.onnx has other inputs"):
         BlipCaptioner.open(rewritten(copy, read_manifest(copy)), threads=1)
+
+
+def test_a_refused_export_is_not_served(copy: Path) -> None:
+    """A directory whose manifest is named as rejected says what it is and the remedy."""
+    (copy / "manifest.json").rename(copy / REJECTED_MANIFEST)
+    with pytest.raises(ModelDirectoryError, match=r"an export that was refused.*--keep-fp32"):
+        ModelDirectory.open(copy)

@@ -33,8 +33,16 @@ def test_digest_tells_models_apart() -> None:
 
 def test_digest_does_not_depend_on_how_the_model_was_made() -> None:
     """Tool versions, figures and names do not change the digest."""
-    remade = replace(MANIFEST, tools={}, verification={}, name="other", revision=None)
+    remade = replace(MANIFEST, tools={}, verification={}, name="other", revision=None, notice="new")
     assert remade.digest == MANIFEST.digest
+
+
+def test_a_notice_is_optional() -> None:
+    """A manifest without the field, as older exports write it, has no notice."""
+    assert "notice" not in json.loads(MANIFEST.to_json())
+    assert Manifest.from_json(MANIFEST.to_json()).notice is None
+    noticed = replace(MANIFEST, notice="Knows emoji only.")
+    assert Manifest.from_json(noticed.to_json()) == noticed
 
 
 def changed(path: str, value: Any) -> str:
@@ -54,6 +62,7 @@ def changed(path: str, value: Any) -> str:
         ("schema_version", None, "schema_version is None"),
         ("name", 5, "name is 5, not str"),
         ("precision", "fp16", "precision is 'fp16'"),
+        ("notice", 1, "notice is 1, not str or NoneType"),
         ("revision", 1, "revision is 1, not str or NoneType"),
         ("image", [], r"image is \[\], not an object"),
         ("image.mean", [0.1, 0.2], r"image.mean is \[0.1, 0.2\]"),
@@ -71,7 +80,7 @@ def test_a_malformed_manifest_names_the_field(path: str, value: Any, complaint: 
 
 
 def test_a_missing_field_is_named() -> None:
-    """No field has a default: a missing one is an error that names it."""
+    """A missing field without a default is an error that names it."""
     document = json.loads(MANIFEST.to_json())
     del document["tokens"]["sep"]
     with pytest.raises(ModelDirectoryError, match=r"tokens\.sep is missing"):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, Request, expect
 
-#: Dispatches an event that bears files, as a browser does for a paste or a drop.
+#: Dispatches an event that bears files, as a browser does for a paste or a drop. Its value is
+#: whether the page keeps the browser from doing what it does by default: opening the file.
 _DISPATCH = """
 ({ event, files }) => {
   const data = new DataTransfer();
@@ -16,7 +17,7 @@ _DISPATCH = """
     data.items.add(new File([bytes], name, { type }));
   }
   const options = { bubbles: true, cancelable: true };
-  document.body.dispatchEvent(event === "paste"
+  return !document.body.dispatchEvent(event === "paste"
     ? new ClipboardEvent(event, { ...options, clipboardData: data })
     : new DragEvent(event, { ...options, dataTransfer: data }));
 }
@@ -49,13 +50,14 @@ class CaptionPage:
     def choose(self, *files: Path) -> None:
         self.page.get_by_label("Choose pictures").set_input_files(list(files))
 
-    def send(self, event: str, files: Mapping[str, bytes]) -> None:
-        """Dispatch "paste", "dragenter" or "drop" with PNG files."""
+    def send(self, event: str, files: Mapping[str, bytes]) -> bool:
+        """Dispatch "paste", "dragenter" or "drop" with PNG files; return whether it is handled."""
         bodies = [
             {"name": name, "type": "image/png", "content": base64.b64encode(content).decode()}
             for name, content in files.items()
         ]
-        self.page.evaluate(_DISPATCH, {"event": event, "files": bodies})
+        handled: bool = self.page.evaluate(_DISPATCH, {"event": event, "files": bodies})
+        return handled
 
     def card(self, name: str) -> Locator:
         return self.page.locator(".card", has_text=name)

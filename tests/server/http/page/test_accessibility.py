@@ -1,10 +1,11 @@
 """The page by keyboard, on a phone, and under axe-core's rules."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from tests.server.http.page.caption_page import CaptionPage
 from tests.server.http.page.watching import complaints_of
@@ -12,8 +13,8 @@ from tests.server.serving import ServerProcess
 
 pytestmark = pytest.mark.process
 
-PHONE = {"width": 360, "height": 740}
-DESKTOP = {"width": 1200, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESKTOP: ViewportSize = {"width": 1200, "height": 900}
 
 
 def serious(page: CaptionPage) -> list[str]:
@@ -30,7 +31,11 @@ def serious(page: CaptionPage) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_axe(
-    scheme: str, size: dict[str, int], browser: Browser, server: ServerProcess, picture: Path
+    scheme: Literal["light", "dark"],
+    size: ViewportSize,
+    browser: Browser,
+    server: ServerProcess,
+    picture: Path,
 ) -> None:
     """axe-core finds nothing wrong: empty, with a caption and an error, nor in the dialogs."""
     broken = picture.with_name("broken.png")

@@ -49,7 +49,7 @@ def test_a_known_picture_is_not_uploaded(
 def test_a_paste(page: CaptionPage, server: ServerProcess) -> None:
     """A pasted picture is captioned; text that is pasted into a field stays text."""
     picture = png("a paste")
-    page.open(server.url).send("paste", {"image.png": picture})
+    assert page.open(server.url).send("paste", {"image.png": picture})
 
     page.expect_caption("pasted-1.png", caption_of(picture))
 
@@ -60,7 +60,7 @@ def test_a_drop(page: CaptionPage, server: ServerProcess) -> None:
     page.open(server.url).send("dragenter", {"cat.png": picture})
     expect(page.page.locator("body")).to_have_class(re.compile("dropping"))
 
-    page.send("drop", {"cat.png": picture})
+    assert page.send("drop", {"cat.png": picture})
     page.expect_caption("cat.png", caption_of(picture))
     expect(page.page.locator("body")).not_to_have_class(re.compile("dropping"))
 
