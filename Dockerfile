@@ -45,6 +45,7 @@ RUN --mount=type=secret,id=hf_token --mount=type=cache,target=/cache,sharing=loc
 FROM ${BASE} AS model
 COPY models/emoji_blip/manifest.json models/emoji_blip/tokenizer.json models/emoji_blip/*.onnx /model/
 
+# hadolint ignore=DL3006
 FROM model${CHECKPOINT:+-exported} AS chosen
 
 FROM ${BASE}
@@ -60,6 +61,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     GLIBC_TUNABLES=glibc.malloc.hugetlb=1 \
     HF_HOME=/models \
+    CAPTION_MODEL_CACHE=/models \
     CAPTION_MODEL=/app/models/default \
     CAPTION_HOST=0.0.0.0
 EXPOSE 8000

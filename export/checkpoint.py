@@ -8,8 +8,9 @@ import transformers
 from transformers import BertTokenizerFast, BlipForConditionalGeneration, GenerationConfig
 
 from export.errors import SourceError
-from export.generation import check_generation
+from export.generation import check_generation, generation_defaults
 from export.sources import Source
+from server.captioning.model.manifest import GenerationDefaults
 
 if TYPE_CHECKING:  # transformers 5 warns where this class is imported without torchvision
     from transformers import BlipImageProcessor
@@ -17,7 +18,7 @@ if TYPE_CHECKING:  # transformers 5 warns where this class is imported without t
 # Before transformers 5 this setting is a dictionary. 5 saves a list, which 4 can't load. The tokens
 # in it are in tokenizer.json too, as special ones.
 TOKENIZER_SETTINGS: dict[str, Any] = (
-    {"extra_special_tokens": {}} if int(transformers.__version__.partition(".")[0]) < 5 else {}
+    {"extra_special_tokens": {}} if transformers.__version__.startswith("4.") else {}
 )
 
 
@@ -35,8 +36,12 @@ class Checkpoint:
         return self.model.config.text_config
 
     @property
-    def generation(self) -> GenerationConfig:
-        """The text decoder's generation configuration, which BLIP's generate uses."""
+    def generation(self) -> GenerationDefaults:
+        """The settings of the text decoder, which BLIP's generate uses."""
+        return generation_defaults(self._generation_config)
+
+    @property
+    def _generation_config(self) -> GenerationConfig:
         generation = self.model.text_decoder.generation_config
         assert generation is not None  # as in every class of transformers that can generate
         return generation
@@ -109,7 +114,7 @@ def _check_supported(checkpoint: Checkpoint) -> None:
             f"{name} prepares pictures of {dict(images.size)}, its vision model takes {side}; "
             "make preprocessor_config.json and config.json agree."
         )
-    check_generation(checkpoint.generation, text.max_position_embeddings, name)
+    check_generation(checkpoint._generation_config, text.max_position_embeddings, name)
 
 
 def _first_line(exc: Exception) -> str:

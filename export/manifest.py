@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from export.checkpoint import Checkpoint
-from export.generation import generation_defaults
 from export.graphs import image_embeds_shape
 from export.onnx_format import OPSET
 from server.captioning.model.directory import FILES, TOKENIZER, sha256_of
@@ -50,7 +49,7 @@ def describe(checkpoint: Checkpoint, directory: Path, name: str, precision: Prec
         encoder=EncoderShape(*image_embeds_shape(checkpoint.model.config)),
         decoder=_decoder_shape(checkpoint),
         tokens=_tokens(checkpoint),
-        generation=generation_defaults(checkpoint.generation),
+        generation=checkpoint.generation,
         files={file: sha256_of(directory / file) for file in FILES},
         tools={tool: version(tool) for tool in TOOLS},
         verification={},

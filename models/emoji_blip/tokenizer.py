@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import transformers
 from transformers import BertTokenizerFast, BlipImageProcessor, BlipProcessor
 
 # The order of BLIP's own additions to the BERT vocabulary: ids 30522 and 30523.
 START_TOKEN, ENCODER_TOKEN = "[DEC]", "[ENC]"
+# The tokenizer's argument for the word list has another name since transformers 5.
+VOCABULARY_ARGUMENT = "vocab_file" if transformers.__version__.startswith("4.") else "vocab"
 
 
 def build_processor(vocabulary: Path, image_size: int) -> BlipProcessor:
@@ -15,9 +18,9 @@ def build_processor(vocabulary: Path, image_size: int) -> BlipProcessor:
     lines of bert-base-uncased.
     """
     tokenizer = BertTokenizerFast(
-        vocab_file=str(vocabulary),
         do_lower_case=True,
         model_input_names=["input_ids", "attention_mask"],
+        **{VOCABULARY_ARGUMENT: str(vocabulary)},
     )
     tokenizer.add_special_tokens({"bos_token": START_TOKEN})
     tokenizer.add_special_tokens({"additional_special_tokens": [ENCODER_TOKEN]})

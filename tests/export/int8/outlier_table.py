@@ -15,15 +15,10 @@ from export.int8.smoothing import PICTURES, pixel_values_of, smooth
 from export.sources import Source
 from export.terminal.progress import show_steps
 from export.verification.logits import logit_error, runtime_logits, transformers_logits
-from export.verification.parity import (
-    Case,
-    TokenIds,
-    agreement,
-    cases_for,
-    runtime_captions,
-    transformers_captions,
-)
+from export.verification.parity import Case, TokenIds, cases_for, runtime_captions
 from export.verification.pictures import Picture, read_pictures
+from export.verification.reference import transformers_captions
+from export.verification.verdict import Comparison
 from tests.export.int8.int8_export import export_int8
 from tests.export.int8.outliers import (
     add_massive_token,
@@ -63,11 +58,11 @@ def measure(
     along = cases[:LOGIT_CASES], expected[:LOGIT_CASES]
     with TemporaryDirectory() as scratch:
         directory = export_int8(checkpoint, Path(scratch) / "int8", kept_fp32)
-        equal = agreement(expected, list(runtime_captions(directory, cases)))
+        equal = Comparison(cases, expected, list(runtime_captions(directory, cases))).equal
         error = logit_error(
             transformers_logits(checkpoint, *along), runtime_logits(directory, *along)
         )
-    return f"{equal.identical} of {equal.captions} | {error.mean:.4f}"
+    return f"{sum(equal)} of {len(equal)} | {error.mean:.4f}"
 
 
 def main() -> None:
