@@ -97,5 +97,5 @@ def check_count(what: str, found: int, expected: int) -> None:
         raise QuantisationError(
             f"{found} {what} were found in the graphs, where the checkpoint's configuration and "
             f"--keep-fp32 imply {expected}: this exporter writes graphs in another form than int8 "
-            "can rewrite. Install the versions in constraints.txt, or export in fp32."
+            "can rewrite. Install the versions in constraints-export.txt, or export in fp32."
         )
