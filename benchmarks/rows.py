@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["cold", "new prompt", "cached", "8 at once"]
+Kind = Literal["cold", "new prompt", "cached", "by digest", "8 at once"]
 
 
 @dataclass(frozen=True, slots=True)

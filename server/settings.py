@@ -67,6 +67,11 @@ class Settings:
         integer(8, 1_048_576),
         "memory of the embedded Valkey, which evicts the least used entries",
     )
+    near_cache_entries: int = option(
+        4096,
+        integer(0, 10_000_000),
+        "captions kept in the process in front of the Redis or Valkey, about 1 kB each; 0 for none",
+    )
     api_key: tuple[str, ...] = option(
         (),
         api_keys,

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from time import perf_counter
 from typing import NamedTuple
 
@@ -31,11 +32,12 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question as the bytes of a form, encoded before any clock runs."""
+    """A question as the bytes of a form, encoded before any clock runs; or as a path to look up."""
 
     question: Question
-    body: bytes
-    content_type: str
+    body: bytes = b""
+    content_type: str = ""
+    path: str = "/caption"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,12 @@ async def prepare(picture: Picture, prompt: str | None, serial: str) -> Request:
     return Request(Question(picture.name, prompt), body, payload.headers["Content-Type"])
 
 
+def look_up(picture: Picture, serial: str) -> Request:
+    """Ask for the caption of the same file by its digest, without an upload."""
+    digest = sha256(picture.as_file(serial)).hexdigest()
+    return Request(Question(picture.name), path=f"/caption/{digest}")
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """Opens as many connections as requests are in flight, and keeps them open."""
@@ -93,10 +101,13 @@ class Client:
 
     async def ask(self, request: Request) -> Answer:
         """Send a request and return its answer, whatever the status."""
-        url, headers = f"{self.target.url}/caption", {"Content-Type": request.content_type}
+        method, headers = "GET", {}
+        if request.body:
+            method, headers = "POST", {"Content-Type": request.content_type}
+        url, data = self.target.url + request.path, request.body or None
         began = perf_counter()
         try:
-            async with self.session.post(url, data=request.body, headers=headers) as response:
+            async with self.session.request(method, url, data=data, headers=headers) as response:
                 body = await response.read()
                 return parse(response, body, perf_counter() - began)
         except (aiohttp.ClientError, TimeoutError) as exc:

@@ -1,4 +1,4 @@
-"""Measure the latency of one request at a time (cold, cached, new prompt), and of 8 at once."""
+"""Measure latency: one request at a time (cold, cached, by digest, new prompt), and 8 at once."""
 
 import asyncio
 from argparse import ArgumentParser, Namespace
@@ -41,8 +41,10 @@ def measure(options: Namespace, run: Run[LatencyRow]) -> None:
     run.settings = {"rounds": str(rounds), "hits": str(options.hits)}
     directories = model_directories(options, subject)
     pictures = {name: draw(SIZES[name], 0) for name in options.sizes}
-    hits: list[Kind] = ["cached"] * options.hits
-    kinds: dict[str, list[Kind]] = {name: ["cold", *hits, "new prompt"] for name in options.sizes}
+    uploads: list[Kind] = ["cached"] * options.hits
+    look_ups: list[Kind] = ["by digest"] * options.hits
+    asked: list[Kind] = ["cold", *uploads, *look_ups, "new prompt"]
+    kinds = {name: list(asked) for name in options.sizes}
     kinds[figures.main_size(options.sizes)].append("8 at once")
     run.say("captioning the pictures without a server")
     prompts = (None, PROMPT)

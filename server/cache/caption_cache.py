@@ -9,7 +9,7 @@ from time import monotonic
 
 from server.cache.circuit_breaker import CircuitBreaker
 from server.cache.codec import decode, encode
-from server.cache.interface import CacheEntry
+from server.cache.interface import CacheEntry, Lead
 from server.cache.lease import Lease
 from server.cache.store import Store, StoreError, StoreRefused
 from server.captioning.caption import Caption
@@ -28,6 +28,8 @@ _POLL_SECONDS = 0.025
 class StoreBackedCache:
     """A CaptionCache in a Store. `ttl` is the time to live of an entry, in seconds."""
 
+    near_hits = 0
+
     def __init__(self, store: Store, breaker: CircuitBreaker, ttl: int) -> None:
         self.store = store
         self.breaker = breaker
@@ -38,6 +40,9 @@ class StoreBackedCache:
     @property
     def is_open(self) -> bool:
         return self.breaker.is_open
+
+    def recall(self, key: str) -> Caption | None:
+        return None
 
     def entry(self, key: str) -> CacheEntry:
         return StoreBackedEntry(self, key)
@@ -73,6 +78,7 @@ class StoreBackedEntry:
     def __init__(self, cache: StoreBackedCache, key: str) -> None:
         self._cache = cache
         self._key = key
+        self._lease = Lease(cache.store, key)
         self._unreachable = False
 
     async def get(self) -> Caption | None:
@@ -91,43 +97,50 @@ class StoreBackedEntry:
             return
         value = encode(self._key, caption)
         try:
-            await self._cache.store.set(self._key, value, self._cache.ttl_ms())
+            await self._lease.store_and_release(value, self._cache.ttl_ms())
         except StoreError as exc:
             self._record_error(exc)
         else:
             self._cache.record_write()
 
     @asynccontextmanager
-    async def lead_or_wait(self) -> AsyncIterator[Caption | None]:
-        lease = Lease(self._cache.store, self._key)
+    async def lead_or_wait(self) -> AsyncIterator[Lead]:
         try:
-            yield await self._acquire_or_wait(lease)
+            yield await self._lead_or_wait()
         finally:
             if self._is_disabled():
-                lease.abandon()
+                self._lease.abandon()
             else:
-                await lease.release()
+                await self._lease.release()
 
-    async def _acquire_or_wait(self, lease: Lease) -> Caption | None:
-        """Return the caption of another replica, or None if this one has to infer it."""
-        deadline = monotonic() + MAX_WAIT
-        while True:
-            may_lead = await self._may_lead(lease)
-            # After the lease: its holder stores the caption first and releases the lease then.
-            if found := await self.get():
-                return found
-            if may_lead or monotonic() > deadline:
-                return None
+    async def _lead_or_wait(self) -> Lead:
+        found, may_lead = await self._find_or_acquire()
+        if found or may_lead:
+            return Lead(found)
+        began = monotonic()
+        while not (found or may_lead) and monotonic() - began < MAX_WAIT:
             await asyncio.sleep(_POLL_SECONDS)
+            found, may_lead = await self._find_or_acquire()
+        return Lead(found, monotonic() - began)
 
-    async def _may_lead(self, lease: Lease) -> bool:
+    async def _find_or_acquire(self) -> tuple[Caption | None, bool]:
+        """Return the caption, and whether this request may infer it if there is none."""
         if self._is_disabled():
-            return True
+            return None, True
         try:
-            return await lease.acquire()
+            value, may_lead = await self._lease.find_or_acquire()
+            self._cache.breaker.record_success()
+            if value is None:
+                return None, may_lead
+            if found := decode(self._key, value):
+                return found, False
+            # A value that is no caption. After the lease: its holder may have replaced it before.
+            may_lead = await self._lease.acquire()
         except StoreError as exc:
             self._record_error(exc)
-            return True
+            may_lead = True
+        # A store that takes no writes or no scripts may have the caption.
+        return await self.get(), may_lead
 
     def _is_disabled(self) -> bool:
         return self._unreachable or self._cache.is_open

@@ -9,6 +9,7 @@ from server.cache.caption_cache import StoreBackedCache
 from server.cache.circuit_breaker import CircuitBreaker
 from server.cache.embedded_valkey import embedded_valkey
 from server.cache.interface import CaptionCache, NoCache
+from server.cache.near_cache import NearCache
 from server.cache.redis_store import InvalidStoreUrl, RedisStore
 from server.cache.store import StoreError
 from server.cache.valkey_process import EmbeddedValkeyError
@@ -22,7 +23,8 @@ logger = logging.getLogger(__name__)
 async def open_cache(settings: Settings) -> AsyncIterator[CaptionCache]:
     """Open the Redis of --redis-url, reachable or not; else an embedded Valkey; else no cache.
 
-    Raises StartupError for a URL with an option that the Redis client rejects.
+    A near cache is put in front, unless --near-cache-entries is 0. Raises StartupError for a URL
+    with an option that the Redis client rejects.
     """
     async with AsyncExitStack() as stack:
         url = None
@@ -40,7 +42,10 @@ async def open_cache(settings: Settings) -> AsyncIterator[CaptionCache]:
         if url is None:
             yield NoCache()
         else:
-            yield await stack.enter_async_context(_open_store(url, settings))
+            cache: CaptionCache = await stack.enter_async_context(_open_store(url, settings))
+            if settings.near_cache_entries:
+                cache = NearCache(cache, settings.near_cache_entries, settings.cache_ttl)
+            yield cache
 
 
 @asynccontextmanager

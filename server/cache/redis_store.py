@@ -27,6 +27,17 @@ _PEER_ERRORS = (RedisError, OSError, ValueError, RuntimeError)
 _CLAIM = (
     "redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) return redis.call('GET', KEYS[1])"
 )
+_FIND_OR_CLAIM = """
+local found = redis.pcall('GET', KEYS[1])
+if type(found) == 'string' then return {found, false} end
+redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+return {false, redis.call('GET', KEYS[2])}
+"""
+_SET_AND_REMOVE = """
+local stored = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if redis.call('GET', KEYS[2]) == ARGV[3] then redis.call('DEL', KEYS[2]) end
+return stored
+"""
 _IF_EQUAL = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call({}) end"
 _EXTEND = _IF_EQUAL.format("'PEXPIRE', KEYS[1], ARGV[2]")
 _REMOVE = _IF_EQUAL.format("'DEL', KEYS[1]")
@@ -74,13 +85,28 @@ class RedisStore:
         await self._attempt(self._client.set(key, value, px=ttl_ms))
 
     async def claim(self, key: str, value: bytes, ttl_ms: int) -> bytes | None:
-        return _bytes_or_none(await self._attempt(self._run(_CLAIM, key, value, ttl_ms)))
+        return _bytes_or_none(await self._attempt(self._run(_CLAIM, [key], value, ttl_ms)))
+
+    async def find_or_claim(
+        self, key: str, claim_key: str, value: bytes, ttl_ms: int
+    ) -> tuple[bytes | None, bytes | None]:
+        script = self._run(_FIND_OR_CLAIM, [key, claim_key], value, ttl_ms)
+        match await self._attempt(script):
+            case [found, holder]:
+                return _bytes_or_none(found), _bytes_or_none(holder)
+        return None, None
+
+    async def set_and_remove(
+        self, key: str, value: bytes, ttl_ms: int, claim_key: str, claimed: bytes
+    ) -> None:
+        keys = [key, claim_key]
+        await self._attempt(self._run(_SET_AND_REMOVE, keys, value, ttl_ms, claimed))
 
     async def extend(self, key: str, value: bytes, ttl_ms: int) -> None:
-        await self._attempt(self._run(_EXTEND, key, value, ttl_ms))
+        await self._attempt(self._run(_EXTEND, [key], value, ttl_ms))
 
     async def remove(self, key: str, value: bytes) -> None:
-        await self._attempt(self._run(_REMOVE, key, value))
+        await self._attempt(self._run(_REMOVE, [key], value))
 
     async def probe(self) -> None:
         """Look a key up twice: once with time to connect, then within the operation's timeout.
@@ -93,9 +119,10 @@ class RedisStore:
     async def aclose(self) -> None:
         await self._attempt(self._client.aclose(), PROBE_TIMEOUT)
 
-    def _run(self, script: str, key: str, *arguments: bytes | int) -> Awaitable[object]:
+    def _run(self, script: str, keys: list[str], *arguments: bytes | int) -> Awaitable[object]:
         # redis-py declares the arguments of a script as text; it encodes bytes and numbers too.
-        return cast(Awaitable[object], self._client.eval(script, 1, key, *cast(Any, arguments)))
+        given = cast(Any, (*keys, *arguments))
+        return cast(Awaitable[object], self._client.eval(script, len(keys), *given))
 
     async def _attempt(self, call: Awaitable[object], limit: float | None = None) -> object:
         """Await one call of redis-py, and translate what the server can make it raise.

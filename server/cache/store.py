@@ -27,6 +27,20 @@ class Store(Protocol):
     async def claim(self, key: str, value: bytes, ttl_ms: int) -> bytes | None:
         """Store a value unless `key` has one. Return the value that `key` has afterwards."""
 
+    async def find_or_claim(
+        self, key: str, claim_key: str, value: bytes, ttl_ms: int
+    ) -> tuple[bytes | None, bytes | None]:
+        """Return the value of `key` and None. If there is none, claim `claim_key` at once.
+
+        Then return None and the value that `claim_key` has afterwards. A value of `key` that is no
+        string of bytes counts as none.
+        """
+
+    async def set_and_remove(
+        self, key: str, value: bytes, ttl_ms: int, claim_key: str, claimed: bytes
+    ) -> None:
+        """Store a value, and remove `claim_key` afterwards even if the store refuses the value."""
+
     async def extend(self, key: str, value: bytes, ttl_ms: int) -> None:
         """Renew the time to live of `key`, if its value still equals `value`."""
 

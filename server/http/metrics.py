@@ -124,6 +124,11 @@ class PartsCollector(Collector):
             self._service.seconds_without_progress(),
         )
         yield CounterMetricFamily(
+            "caption_near_cache_hits",
+            "Hits from the process's own near cache; the other hits came from the shared cache.",
+            self._cache.near_hits,
+        )
+        yield CounterMetricFamily(
             "caption_cache_errors", "Cache operations that failed.", self._cache.errors
         )
         yield GaugeMetricFamily(

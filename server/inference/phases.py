@@ -10,9 +10,9 @@ Phase = Literal[
 #: What the time of each phase goes to. The metrics have one histogram a phase.
 PHASES: Mapping[Phase, str] = {
     "read": "Reading and parsing the body.",
-    "cache": "Looking the caption up in the cache.",
+    "cache": "Looking the caption up, and acquiring the lease on one that is not cached.",
     "wait": "Waiting for an equal request in progress in this process.",
-    "lease": "Acquiring the lease on the caption, or waiting for the replica that holds it.",
+    "lease": "Waiting for the replica that holds the lease on the caption.",
     "preprocess": "Decoding and resizing the picture.",
     "queue": "Waiting for a batch slot.",
     "encode": "Running the encoder.",

@@ -1,4 +1,4 @@
-"""Caption requests: look-up, single flight, lease, decoding, continuous batching, store."""
+"""Caption requests: caches, single flight, lease, decoding, continuous batching, store."""
 
 from collections.abc import Coroutine
 from time import perf_counter
@@ -83,25 +83,21 @@ class CaptionService:
     async def caption(self, request: CaptionRequest, watch: Watch = unwatched) -> CaptionResult:
         """Return the caption from the cache, from an equal request in progress, or inferred.
 
-        `watch` awaits all that follows the look-up. Raises Overloaded, Draining, ImageError,
-        PromptTooLong and OptionOutOfRange.
+        `watch` awaits all that follows the look-up in the near cache. Raises Overloaded, Draining,
+        ImageError, PromptTooLong and OptionOutOfRange.
         """
         generation_request = self._model.resolve(request.prompt, request.options)
         key = self._key(request, generation_request)
-        entry = self._cache.entry(key)
         began = perf_counter()
         phases: dict[Phase, float] = {}
+        if not request.refresh and (found := self._cache.recall(key)):
+            return CaptionResult(key, found, "HIT", {"cache": perf_counter() - began})
         if not request.refresh:
-            found = await entry.get()
             phases["cache"] = perf_counter() - began
-            if found:
-                return CaptionResult(key, found, "HIT", phases)
         # A refreshing request must not join an execution that may still look into the cache.
         flight = f"{key} refresh" if request.refresh else key
         result, joined = await watch(
-            self._single_flight.do(
-                flight, lambda: self._lead(key, entry, request, generation_request)
-            )
+            self._single_flight.do(flight, lambda: self._lead(key, request, generation_request))
         )
         if joined:
             status: CacheStatus = "COALESCED" if result.cache == "MISS" else result.cache
@@ -128,7 +124,7 @@ class CaptionService:
         """
         began = perf_counter()
         key = self._key(request, self._model.resolve(request.prompt, request.options))
-        found = await self._cache.entry(key).get()
+        found = self._cache.recall(key) or await self._cache.entry(key).get()
         phases: dict[Phase, float] = {"cache": perf_counter() - began}
         return CaptionResult(key, found, "HIT", phases) if found else None
 
@@ -148,20 +144,20 @@ class CaptionService:
         )
 
     async def _lead(
-        self,
-        key: str,
-        entry: CacheEntry,
-        request: CaptionRequest,
-        generation_request: GenerationRequest,
+        self, key: str, request: CaptionRequest, generation_request: GenerationRequest
     ) -> CaptionResult:
-        """Infer one caption for all callers of its key, in this process and in other replicas."""
+        """Find or infer one caption for all callers of its key, here and in other replicas."""
+        entry = self._cache.entry(key)
         if request.refresh:
             return await self._infer(key, entry, request, generation_request, "BYPASS")
         began = perf_counter()
-        async with entry.lead_or_wait() as found:
-            phases: dict[Phase, float] = {"lease": perf_counter() - began}
-            if found:
-                return CaptionResult(key, found, "COALESCED", phases)
+        async with entry.lead_or_wait() as lead:
+            phases: dict[Phase, float] = {"cache": perf_counter() - began - lead.waited}
+            if lead.caption and not lead.waited:
+                return CaptionResult(key, lead.caption, "HIT", phases)
+            phases["lease"] = lead.waited
+            if lead.caption:
+                return CaptionResult(key, lead.caption, "COALESCED", phases)
             result = await self._infer(key, entry, request, generation_request, "MISS")
         return CaptionResult(key, result.caption, result.cache, {**phases, **result.phases})
 

@@ -37,6 +37,9 @@ ADDED_BOUND, RECOVERY_BOUND = 2000, 20
 #: A server that refuses nothing: on a busy machine requests wait, and a 503 would be no failure.
 UNLIMITED = ("--max-in-flight", "10000", "--queue-size", "10000")
 
+#: Every hit has to come from the store that fails.
+FLAGS = (*UNLIMITED, "--near-cache-entries", "0")
+
 #: Seconds in which an awaited event has to happen. It fails a test; the goals are only reported.
 DEADLINE = 30
 
@@ -159,7 +162,7 @@ async def test_fault(valkey: Valkey, fault: Fault, report: Report) -> None:
         # Valkey's default user accepts any password until one is set.
         url = proxied if fault.needs_proxy else f"redis://default:one@127.0.0.1:{valkey.port}"
         answers: list[Answer] = []
-        async with running("--redis-url", url, *UNLIMITED) as server:
+        async with running("--redis-url", url, *FLAGS) as server:
             async with loaded(server, answers) as mix:
                 await mix.next_hit()
                 usual = time()
@@ -186,7 +189,7 @@ async def test_absent(valkey: Valkey, report: Report) -> None:
     """A server that starts without its Redis fails no request, and has hits once it is there."""
     valkey.kill()
     answers: list[Answer] = []
-    async with running("--redis-url", valkey.url, *UNLIMITED) as server:
+    async with running("--redis-url", valkey.url, *FLAGS) as server:
         async with loaded(server, answers) as mix:
             began = time()
             await asyncio.sleep(REQUESTS / RATE)
@@ -204,7 +207,7 @@ async def test_absent(valkey: Valkey, report: Report) -> None:
 async def test_embedded_killed(report: Report) -> None:
     """No request fails when the embedded Valkey is killed, and hits return when it runs again."""
     answers: list[Answer] = []
-    async with running(*UNLIMITED) as server:
+    async with running(*FLAGS) as server:
         async with loaded(server, answers) as mix:
             await mix.next_hit()
             usual = time()

@@ -70,9 +70,13 @@ class App:
 
 @asynccontextmanager
 async def app(captioner: FakeModel | None = None, **options: Any) -> AsyncIterator[App]:
-    """Run the app behind an HTTP client without a socket. Its cache is `redis_url`, or none."""
+    """Run the app behind an HTTP client without a socket.
+
+    Its cache is `redis_url`, or none. It has no near cache unless `near_cache_entries` is given.
+    """
     captioner = captioner or FakeModel()
-    settings = Settings(**{"no_cache": "redis_url" not in options, **options})
+    defaults = {"no_cache": "redis_url" not in options, "near_cache_entries": 0}
+    settings = Settings(**{**defaults, **options})
     async with open_resources(settings, lambda _: captioner) as resources:
         transport = httpx.ASGITransport(create_app(resources))
         async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:

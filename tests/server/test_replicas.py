@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from server.cache.lease import Lease
 from server.cache.redis_store import RedisStore
+from server.cache.store import StoreRefused
 from tests.server.serving import ServerProcess, server_process
 from tests.server.valkey import Valkey
 
@@ -76,7 +77,7 @@ async def test_lease(valkey: Valkey) -> None:
     first, second = Lease(store, "key"), Lease(store, "key")
     assert await first.acquire()
     assert not await second.acquire()
-    assert 0 < valkey.client().pttl("key:lease") <= 3000
+    assert 0 < valkey.client().pttl("{key}:lease") <= 3000
 
     await second.release()
     assert not await second.acquire()
@@ -87,12 +88,57 @@ async def test_lease(valkey: Valkey) -> None:
     await store.aclose()
 
 
+async def test_lease_with_look_up(valkey: Valkey) -> None:
+    """The look-up takes the lease if there is no value, and storing the value releases it."""
+    store = RedisStore(valkey.url, timeout=5.0)
+    first, second = Lease(store, "key"), Lease(store, "key")
+    assert await first.find_or_acquire() == (None, True)
+    assert await second.find_or_acquire() == (None, False)
+
+    await first.store_and_release(b"value", ttl_ms=5000)
+
+    assert await second.find_or_acquire() == (b"value", False)
+    assert valkey.client().keys() == [b"key"]
+    assert 0 < valkey.client().pttl("key") <= 5000
+    await store.aclose()
+
+
+async def test_lease_over_a_refused_value(valkey: Valkey) -> None:
+    """A store that is full refuses the value and releases the lease."""
+    store = RedisStore(valkey.url, timeout=5.0)
+    lease = Lease(store, "key")
+    assert await lease.acquire()
+    valkey.client().config_set("maxmemory", 1)
+
+    with pytest.raises(StoreRefused, match="maxmemory"):
+        await lease.store_and_release(b"value", ttl_ms=5000)
+
+    assert valkey.client().keys() == []
+    await store.aclose()
+
+
+async def test_lost_lease(valkey: Valkey) -> None:
+    """A value is stored also if the lease was lost, and the new holder's lease stays."""
+    store = RedisStore(valkey.url, timeout=5.0)
+    lease, other = Lease(store, "key"), Lease(store, "key")
+    assert await lease.acquire()
+    valkey.client().delete("{key}:lease")
+    assert await other.acquire()
+
+    await lease.store_and_release(b"value", ttl_ms=5000)
+
+    assert valkey.client().get("key") == b"value"
+    assert valkey.client().exists("{key}:lease")
+    await other.release()
+    await store.aclose()
+
+
 async def test_foreign_lease(valkey: Valkey) -> None:
     """A value that is not a lease makes no replica wait, and stays in the store."""
     store = RedisStore(valkey.url, timeout=5.0)
-    valkey.client().set("key:lease", b"another program's")
+    valkey.client().set("{key}:lease", b"another program's")
 
     assert await Lease(store, "key").acquire()
 
-    assert valkey.client().get("key:lease") == b"another program's"
+    assert valkey.client().get("{key}:lease") == b"another program's"
     await store.aclose()

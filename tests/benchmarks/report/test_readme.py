@@ -10,8 +10,8 @@ from tests.benchmarks.recorded import latency_run, report
 MARKED = "before\n<!-- performance -->\nobsolete\n<!-- /performance -->\nafter\n"
 
 
-def test_the_readme_gets_four_rows(tmp_path: Path) -> None:
-    """Four rows of three figures stand between the markers, and the text around them stays."""
+def test_the_readme_gets_a_row_for_each_kind(tmp_path: Path) -> None:
+    """Five rows of three figures stand between the markers, and the text around them stays."""
     readme = tmp_path / "README.md"
     readme.write_text(MARKED)
     update_readme(readme, report(), tmp_path / "benchmarks" / "results" / "quick")
@@ -26,6 +26,7 @@ def test_the_readme_gets_four_rows(tmp_path: Path) -> None:
         ["a new picture", "2.00 s", "6.00 s", "3x (3x to 3x)"],
         ["a new prompt on a known picture", "1.00 s", "3.00 s", "3x (3x to 3x)"],
         ["a cached caption", "4.00 ms", "12.0 ms", "3x (3x to 3x)"],
+        ["a cached caption without the upload, by digest", "2.00 ms", "12.0 ms", "6x (6x to 6x)"],
         ["8 new pictures at once, each", "1.60 s", "4.80 s", "3x (3x to 3x)"],
     ]
     assert "(benchmarks/results/quick/README.md)" in text

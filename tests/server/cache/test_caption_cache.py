@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.cache import codec
+from server.cache.redis_store import RedisStore
 from server.errors import StartupError
 from tests.server.cache.lying_redis import answering
 from tests.server.fakes import FakeModel
@@ -227,6 +228,30 @@ async def test_takes_no_writes(
         assert caplog.text.count("refuses") == 1
 
 
+async def test_no_scripts(valkey: Valkey) -> None:
+    """A Redis that allows no scripts gives hits and stores captions."""
+    valkey.client().execute_command("ACL", "SETUSER", "default", "-@scripting")
+    async with cached_app(valkey) as served:
+        assert [await status(served), await status(served)] == ["MISS", "HIT"]
+    valkey.client().execute_command("ACL", "SETUSER", "default", "+@scripting")
+
+
+async def test_round_trips(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A miss takes two round trips to Redis in sequence, and a hit takes one."""
+    attempts = 0
+    attempt = RedisStore._attempt
+
+    async def count(self: RedisStore, *arguments: Any) -> object:
+        nonlocal attempts
+        attempts += 1
+        return await attempt(self, *arguments)
+
+    async with cached_app(valkey) as served:
+        monkeypatch.setattr(RedisStore, "_attempt", count)
+        assert (await status(served), attempts) == ("MISS", 2)
+        assert (await status(served), attempts) == ("HIT", 3)
+
+
 async def test_wrong_password(valkey: Valkey) -> None:
     """A Redis that rejects the password counts as unreachable until it accepts it."""
     valkey.client().config_set("requirepass", "right")
@@ -279,7 +304,7 @@ async def test_defect(
         raise AttributeError("a defect")
 
     async with cached_app(valkey) as served:
-        monkeypatch.setattr("redis.asyncio.Redis.get", fail)
+        monkeypatch.setattr("redis.asyncio.Redis.eval", fail)
         answer = await served.caption()
 
         assert (answer.status_code, answer.json()["error_type"]) == (500, "internal_error")

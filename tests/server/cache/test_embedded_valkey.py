@@ -36,7 +36,7 @@ held.acquire()
 os.register_at_fork(after_in_child=lambda: held.acquire(timeout=5) or os._exit(1))
 
 async def main():
-    async with open_cache(Settings(cache_memory_mb=16)) as cache:
+    async with open_cache(Settings(cache_memory_mb=16, near_cache_entries=0)) as cache:
         print(type(cache).__name__)
 
 asyncio.run(main())
@@ -101,7 +101,7 @@ def test_lock_held_at_the_fork() -> None:
 
 async def test_killed_under_requests() -> None:
     """A Valkey that is killed under requests fails none, and hits return within RECOVERY."""
-    with server_process() as server:
+    with server_process("--near-cache-entries", "0") as server:
         async with httpx.AsyncClient(timeout=30) as client:
 
             async def recovered(picture: bytes) -> None:

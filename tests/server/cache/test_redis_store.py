@@ -27,7 +27,7 @@ REPLIES = 2000
 
 async def use(store: RedisStore, chance: random.Random) -> None:
     """Run one operation of those that requests use."""
-    operation = chance.randrange(4)
+    operation = chance.randrange(6)
     if operation == 0:
         answer = await store.get("key")
         assert answer is None or isinstance(answer, bytes)
@@ -36,8 +36,13 @@ async def use(store: RedisStore, chance: random.Random) -> None:
     elif operation == 2:
         answer = await store.claim("key", b"value", ttl_ms=5)
         assert answer is None or isinstance(answer, bytes)
-    else:
+    elif operation == 3:
         await store.remove("key", b"value")
+    elif operation == 4:
+        for answer in await store.find_or_claim("key", "claim", b"value", ttl_ms=5):
+            assert answer is None or isinstance(answer, bytes)
+    else:
+        await store.set_and_remove("key", b"value", 5, "claim", b"value")
 
 
 @both_loops
