@@ -80,8 +80,8 @@ def layer_products(
 def rows_of(inputs: Sequence[Tensor]) -> Tensor:
     """Join what a module saw along captions.
 
-    Returns f32 [rows, channels], or f32 [rows, heads, 1, channels] of a HeadLinear.
+    Returns f32 [rows, channels], or f32 [heads, rows, channels] of a HeadLinear.
     """
-    return torch.cat(
-        [each.flatten(0, 1) if each.dim() == 3 else each.squeeze(2) for each in inputs]
-    )
+    if inputs[0].dim() == 3:
+        return torch.cat([each.flatten(0, 1) for each in inputs])
+    return torch.cat([each[:, :, 0, 0] for each in inputs]).transpose(0, 1)

@@ -7,6 +7,7 @@ after the rescaling, from the exported graphs.
 
 import argparse
 from collections.abc import Sequence
+from operator import eq
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,10 +16,14 @@ from export.int8.smoothing import PICTURES, pixel_values_of, smooth
 from export.sources import Source
 from export.terminal.progress import show_steps
 from export.verification.logits import logit_error, runtime_logits, transformers_logits
-from export.verification.parity import Case, TokenIds, cases_for, runtime_captions
+from export.verification.parity import (
+    Case,
+    TokenIds,
+    cases_for,
+    runtime_captions,
+)
 from export.verification.pictures import Picture, read_pictures
 from export.verification.reference import transformers_captions
-from export.verification.verdict import Comparison
 from tests.export.int8.int8_export import export_int8
 from tests.export.int8.outliers import (
     add_massive_token,
@@ -58,11 +63,12 @@ def measure(
     along = cases[:LOGIT_CASES], expected[:LOGIT_CASES]
     with TemporaryDirectory() as scratch:
         directory = export_int8(checkpoint, Path(scratch) / "int8", kept_fp32)
-        equal = Comparison(cases, expected, list(runtime_captions(directory, cases))).equal
+        found = list(runtime_captions(directory, cases))
         error = logit_error(
             transformers_logits(checkpoint, *along), runtime_logits(directory, *along)
         )
-    return f"{sum(equal)} of {len(equal)} | {error.mean:.4f}"
+    equal = sum(map(eq, expected, found))
+    return f"{equal} of {len(cases)} | {error.mean:.4f}"
 
 
 def main() -> None:
