@@ -1,5 +1,6 @@
 """Schemathesis: thousands of requests made from /openapi.json, valid ones and others."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ EXAMPLES = scale(full=4000, quick=15)
 TIMEOUT = scale(full=3000, quick=240)
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
+HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 
 
 def test_answers_are_as_documented(tmp_path: Path) -> None:
@@ -28,6 +30,7 @@ def test_answers_are_as_documented(tmp_path: Path) -> None:
             ],
             # It keeps failed cases in this folder.
             cwd=tmp_path,
+            env={**os.environ, "SCHEMATHESIS_HOOKS": str(HOOKS)},
             capture_output=True,
             text=True,
             timeout=TIMEOUT,
