@@ -134,6 +134,8 @@ def test_history(page: CaptionPage, server: ServerProcess, picture: Path) -> Non
     size = f"{len(picture.read_bytes())} bytes"
     page.open(server.url).choose(picture)
     page.expect_caption("dog.png", size)
+    # The caption shows a moment before it is remembered.
+    page.page.wait_for_function("localStorage.getItem('caption-server:history') !== null")
 
     page.open(server.url)
     entry = page.page.locator(".entry")
