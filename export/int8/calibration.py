@@ -59,8 +59,8 @@ class Product:
             heads = states.shape[-3] if self.by_head else 1
             scale = factors.view(heads, 1, -1) if self.by_head else factors.view(1, -1)
             states, weight = states / scale, weight * scale.mT
-        found = sampled(self.arithmetic.states(states)) @ self.arithmetic.weight(weight)
-        errors = self.arithmetic.error(found, sampled(self.states) @ self.weight)
+        found = self.arithmetic.states(states) @ self.arithmetic.weight(weight)
+        errors = self.arithmetic.error(found, self.states @ self.weight)
         return float(errors.clamp(max=1).mean())
 
     def error_by_row(self, factors: Tensor | None = None) -> float:
@@ -111,7 +111,13 @@ def by_channel(states: Tensor, by_head: bool) -> Tensor:
 
 
 def sampled(states: Tensor) -> Tensor:
-    return states[..., :: max(1, states.shape[-2] // SAMPLED_ROWS), :]
+    """Return some rows of f32 [pictures, ..., rows, channels], and two of each channel's extremes.
+
+    With these, a picture's scale is that of all its rows, whatever its channels are divided by.
+    """
+    step = max(1, states.shape[-2] // SAMPLED_ROWS)
+    extremes = states.amax(-2, keepdim=True), states.amin(-2, keepdim=True)
+    return torch.cat([states[..., ::step, :], *extremes], dim=-2)
 
 
 def each(change: Change) -> Change:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from transformers.models.blip.modeling_blip import BlipEncoderLayer
 
-from export.int8.calibration import BY_TENSOR, SCORES, Product
+from export.int8.calibration import BY_TENSOR, SCORES, Product, sampled
 from export.int8.recording import recorded_inputs
 from export.layers import VisionLayer, split_heads
 from export.verification.sensitivity import modules
@@ -34,7 +34,7 @@ def vision_products(block: BlipEncoderLayer, hidden_states: Tensor) -> VisionPro
     with recorded_inputs(linears.values()) as inputs:
         output = layer(hidden_states)
     products = {
-        name: Product(inputs[linear][0], linear.weight.detach().T, BY_TENSOR)
+        name: Product(sampled(inputs[linear][0]), linear.weight.detach().T, BY_TENSOR)
         for name, linear in linears.items()
     }
     return VisionProducts(output, products | {"scores": scores_of(layer, inputs[layer.query][0])})
@@ -43,4 +43,4 @@ def vision_products(block: BlipEncoderLayer, hidden_states: Tensor) -> VisionPro
 def scores_of(layer: VisionLayer, states: Tensor) -> Product:
     """Return the product of queries and keys."""
     query, key = (split_heads(each(states), layer.heads) for each in (layer.query, layer.key))
-    return Product(query, key.mT, SCORES, by_head=True)
+    return Product(sampled(query), key.mT, SCORES, by_head=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from export.__main__ import main
 from export.checkpoint import Checkpoint, load_checkpoint
-from export.int8.calibration import MAX_EXPONENT, candidates
+from export.int8.calibration import MAX_EXPONENT, candidates, sampled
 from export.int8.foldings import foldings_of
 from export.int8.quantise import Places
 from export.int8.rescaling import Smoothing
@@ -23,6 +23,7 @@ from export.terminal.progress import show_steps
 from export.verification.logits import logit_error, runtime_logits, transformers_logits
 from export.verification.parity import Case, TokenIds
 from export.verification.pictures import generate_pictures
+from export.verification.simulated_int8 import fake_quantise_tensor
 from server.captioning.model.directory import DECODER, ENCODER, read_manifest
 from tests.export.checkpoints import LARGE_LIKE, build_checkpoint
 from tests.export.int8.int8_export import export_int8
@@ -104,6 +105,17 @@ def test_outliers_leave_the_function_as_it_is(checkpoint: Checkpoint, factor: fl
 def test_every_folding_is_of_channels_that_the_error_sees(checkpoint: Checkpoint) -> None:
     """A factor is chosen for each activation that can be rescaled, and only for those."""
     assert smoothed(checkpoint).factors.keys() == foldings_of(checkpoint.model).keys()
+
+
+def test_sampled_rows_have_the_scale_of_all_rows() -> None:
+    """Also where the largest value is in a row that is left out, and after a rescaling."""
+    states = torch.randn(1, 1000, 4, generator=torch.Generator().manual_seed(0))
+    states[0, 501, 2], states[0, 777, 1] = 90, -70
+    rows = sampled(states)
+    assert rows.shape[1] < states.shape[1] / 5
+    for factors in (torch.ones(4), torch.tensor([1, 64, 64, 0.5])):
+        exact = fake_quantise_tensor(states / factors)[:, 0]
+        torch.testing.assert_close(fake_quantise_tensor(rows / factors)[:, 0], exact)
 
 
 def test_the_record_survives_a_file(checkpoint: Checkpoint, tmp_path: Path) -> None:
