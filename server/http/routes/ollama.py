@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive
 
 from server.errors import Refusal, UnsupportedDemand
-from server.http.chat import NO_PICTURE, prompt_for, words
+from server.http.chat import echoed, prompt_for, reply, words
 from server.http.endpoint import Parsed, Surface, route, texts
 from server.http.json_bodies import read_json, to_json
 from server.http.json_options import generation_options, rendering
@@ -81,7 +81,7 @@ async def parse(request: Request[State], receive: Receive) -> Parsed[Exchange]:
     is_chat = request.url.path.endswith("/chat")
     empty = not captions and not asked.last_text()
     exchange = Exchange(
-        model=asked.model if isinstance(asked.model, str) else request.state["model_name"],
+        model=echoed(asked.model, request.state["model_name"]),
         stream=asked.stream is not False,
         is_chat=is_chat,
         loading=("unload" if asked.keep_alive in (0, "0", "0s") else "load") if empty else None,
@@ -100,7 +100,7 @@ def render(
     request: Request[State], parsed: Parsed[Exchange], results: Sequence[CaptionResult]
 ) -> Response:
     exchange = parsed.details
-    text = "\n".join(texts(request, parsed, results)) if results else NO_PICTURE
+    text = reply(texts(request, parsed, results))
     final = _final(request, exchange, results)
     if exchange.loading:
         return JSONResponse({**_piece(exchange, ""), **final})

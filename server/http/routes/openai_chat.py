@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive
 
 from server.errors import MissingField
-from server.http.chat import NO_PICTURE, words
+from server.http.chat import echoed, reply, words
 from server.http.endpoint import Parsed, Surface, route, texts
 from server.http.json_bodies import read_json, to_json
 from server.http.routes.openai_types import (
@@ -56,7 +56,7 @@ async def parse(request: Request[State], receive: Receive) -> Parsed[Chat]:
     captions, wanted = caption_requests(request, asked.messages, asked, limit)
     usage = isinstance(asked.stream_options, dict) and asked.stream_options.get("include_usage")
     chat = Chat(
-        model=asked.model if isinstance(asked.model, str) else request.state["model_name"],
+        model=echoed(asked.model, request.state["model_name"]),
         choices=min(asked.n, MAX_CHOICES) if type(asked.n) is int and asked.n > 1 else 1,
         stream=bool(asked.stream),
         with_usage=usage is True,
@@ -68,7 +68,7 @@ def render(
     request: Request[State], parsed: Parsed[Chat], results: Sequence[CaptionResult]
 ) -> Response:
     chat = parsed.details
-    text = "\n".join(texts(request, parsed, results)) if results else NO_PICTURE
+    text = reply(texts(request, parsed, results))
     cut = any(each.caption.finish_reason == "length" for each in results)
     finish = "length" if cut else "stop"
     head = {"id": f"chatcmpl-{uuid4().hex}", "created": int(time()), "model": chat.model}

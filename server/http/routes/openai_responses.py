@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive
 
-from server.http.chat import NO_PICTURE, words
+from server.http.chat import echoed, reply, words
 from server.http.endpoint import Parsed, Surface, route, texts
 from server.http.json_bodies import read_json, to_json
 from server.http.routes.openai_types import (
@@ -47,14 +47,14 @@ async def parse(request: Request[State], receive: Receive) -> Parsed[Asked]:
     require_captions_suffice(body, format_of(output_format))
     messages = body.input if isinstance(body.input, list) else [Message("user", body.input)]
     captions, wanted = caption_requests(request, messages, body, body.max_output_tokens)
-    model = body.model if isinstance(body.model, str) else request.state["model_name"]
+    model = echoed(body.model, request.state["model_name"])
     return Parsed(captions, Asked(model, bool(body.stream)), wanted)
 
 
 def render(
     request: Request[State], parsed: Parsed[Asked], results: Sequence[CaptionResult]
 ) -> Response:
-    text = "\n".join(texts(request, parsed, results)) if results else NO_PICTURE
+    text = reply(texts(request, parsed, results))
     tokens = sum(len(each.caption.token_ids) for each in results)
     answer = _Answer(parsed.details.model, text, tokens)
     if parsed.details.stream:
