@@ -14,7 +14,7 @@ from starlette.types import Receive
 
 from server.errors import MissingField, Refusal
 from server.http.endpoint import Parsed, Surface, route, texts
-from server.http.json_bodies import json_limit, parse_json, read_body
+from server.http.json_bodies import json_limit, parse_body, read_body
 from server.http.json_options import generation_options, rendering
 from server.http.pictures import picture_of, require_size
 from server.http.state import State
@@ -45,7 +45,7 @@ async def parse(request: Request[State], receive: Receive) -> Parsed[None]:
 
 
 def _parse_json(body: bytes, max_picture: int) -> Parsed[None]:
-    asked = parse_json(body, Body)
+    asked = parse_body(body, Body)
     if asked.inputs is msgspec.UNSET:
         raise MissingField("The member 'inputs' is missing; it takes the picture as base64.")
     picture = picture_of(asked.inputs, "inputs", max_picture)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from server.errors import InvalidField, MalformedBody
-from server.http.json_bodies import parse_json
+from server.http.json_bodies import parse_body, parse_json
 from server.http.pictures import Picture, picture_of
 
 HEADER_LENGTH = "inference-header-content-length"
@@ -80,8 +80,8 @@ def read_inputs(body: bytes, header_length: str | None) -> tuple[Body, dict[str,
     elements than its shape says.
     """
     split = _split(body, header_length)
-    # Views, as a slice would copy the pictures.
-    asked = parse_json(memoryview(body)[:split], Body)
+    # A slice of all bytes is the body itself; a part is copied, without the binary pictures.
+    asked = parse_body(body[:split], Body)
     binary, inputs = memoryview(body)[split:], {}
     for tensor in asked.inputs:
         if tensor.datatype != "BYTES":
